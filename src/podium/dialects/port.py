@@ -1,0 +1,56 @@
+"""What a dialect gives to the house: documents it reads, machines that conduct them, performers, routes.
+
+Knowing one dialect is knowing all: each is a room below `dialects/` with a class that satisfies `Dialect`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from fastapi import APIRouter
+
+from podium.runs.events import Submission
+from podium.runs.machine import Machine, Performer
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of run: the machine that decides and the performer that acts."""
+
+    name: str
+    machine: Machine[Any]
+    performer: Performer
+
+
+class Dialect(Protocol):
+    """A family of documents of one field, with its wire format and its routes."""
+
+    name: str
+
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        """The kinds of run this dialect conducts, by name (`<dialect>.<word>`)."""
+        ...
+
+    def recognises(self, filename: str, content: bytes) -> bool:
+        """Whether this looks like a document of this dialect; cheap, never raises."""
+        ...
+
+    async def read(self, content: bytes, *, filename: str = "") -> Submission:
+        """The run that this document asks for, checked as a whole, off the event loop where that takes long.
+
+        Raises: DocumentRefused, naming every fault found and where.
+        """
+        ...
+
+    def routes(self, guard: Callable[..., Any]) -> APIRouter:
+        """The REST routes of the field, exact; `guard` is the dependency that lets only known callers in."""
+        ...
+
+    async def start(self) -> None:
+        """Subscribe to what concerns this dialect. Runs that were under way are told of by the conductor."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,110 @@
+"""What the simulation machine is told, and what it wants done. A dialect translates both to its wire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from podium.runs.machine import Command, Input
+
+
+@dataclass(frozen=True, slots=True)
+class Calculation:
+    """A calculation of a model: due at the times `offset + k * period` (seconds of simulated time, k = 0, 1, ...)."""
+
+    name: str
+    period_seconds: int
+    offset_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AllReady(Input):
+    """Every model runs and listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameterized(Input):
+    """A model has taken its parameters; it speaks `version` of the protocol and calculates as it declares (every step if it does not)."""
+
+    model: str
+    version: int = 1
+    calculations: tuple[Calculation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepSent(Input):
+    """Found by recovery: the broker has accepted step `number` for `model`."""
+
+    model: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Input):
+    """A model is done with a step; `number` is None where the wire does not tell which."""
+
+    model: str
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFailed(Input):
+    """A model reports an error of its own."""
+
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEnded(Input):
+    """A model's process has ended. `model` is one of the run's models."""
+
+    model: str
+    success: bool
+    exit_code: int | None = None
+    reason: str | None = None
+    last_lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AllEnded(Input):
+    """No model of this run lives any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy(Command):
+    """Run all models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameterize(Command):
+    """Tell these models what they are to calculate."""
+
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Command):
+    """Have `models` calculate step `number` (1 is the first) for the simulated time `time` (Unix seconds).
+
+    `broadcast` models hear it once for all; `lost` are models that the run goes on without; `due` are the models that
+    calculate at all in this step, whoever this command is addressed to.
+    """
+
+    number: int
+    time: int
+    models: tuple[str, ...]
+    broadcast: tuple[str, ...] = ()
+    due: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finish(Command):
+    """Tell these models that the simulation is done: they write their results and end."""
+
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remove(Command):
+    """End whatever of this run still lives, by force."""

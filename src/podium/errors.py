@@ -1,0 +1,56 @@
+"""The family of errors a user may see: each says what was wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+
+class PodiumError(Exception):
+    """Base of every error that Podium raises on purpose.
+
+    Args:
+        problem: what is wrong, in one sentence without a full stop.
+        where: the place it was found (a key of a document, a topic, a file), if there is one.
+        hint: what the user can do next.
+    """
+
+    def __init__(self, problem: str, *, where: str | None = None, hint: str | None = None) -> None:
+        self.problem = problem
+        self.where = where
+        self.hint = hint
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        advice = f". {self.hint}" if self.hint else ""
+        return f"{place}{self.problem}{advice}"
+
+
+class DocumentRefused(PodiumError):
+    """A document or a call that cannot be run as it stands (422 on HTTP, exit code 2 on the terminal)."""
+
+
+class NotFound(PodiumError):
+    """What was asked for does not exist (404)."""
+
+
+class Conflict(PodiumError):
+    """The state of things does not allow it (409)."""
+
+
+class NotAllowed(PodiumError):
+    """The caller has not shown who they are, or may not do this (401)."""
+
+
+class Unavailable(PodiumError):
+    """A part that is needed (broker, database, cluster) cannot be reached now; trying again may help (503)."""
+
+
+class SettingsError(PodiumError):
+    """A setting is missing, unknown or contradicts another."""
+
+
+class LeaseLost(PodiumError):
+    """Another owner has taken over this data directory; this process may write no more."""
+
+
+class JournalDamaged(PodiumError):
+    """The journal holds a record that cannot be what was written."""
