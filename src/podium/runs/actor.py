@@ -1,0 +1,216 @@
+"""One actor a run: its mailbox, its state, its place in the journal.
+
+    mailbox ──▶ handle, apply ──▶ journal ──▶ pending ──▶ performer ──▶ mailbox
+
+Inputs of one run are handled strictly in order; runs do not wait for each other. What was decided is written before it
+is acted upon. After a restart the same loop goes on from the journal: replay, find out what was missed, act.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from podium.errors import LeaseLost, PodiumError, Unavailable
+from podium.runs import failpoints
+from podium.runs.events import STATE_EVENTS, Event, Run
+from podium.runs.journal import Journal
+from podium.runs.machine import (
+    Command,
+    DeadlinePassed,
+    Input,
+    LinkLost,
+    Machine,
+    PerformFailed,
+    Performer,
+    Recovered,
+    Recovery,
+    Resumed,
+)
+
+log = structlog.get_logger()
+
+SNAPSHOT_EVERY = 1000  # events: a replay then takes some milliseconds
+JOURNAL_RETRY_SECONDS = 2.0
+
+
+class Actor:
+    """Conducts one run until it has ended.
+
+    Args:
+        run: the run as the journal has it.
+        document: what it was made from.
+        down: for a run that was under way: the seconds that Podium was away; None for a new one.
+        unwanted: counts inputs that led to nothing, by their type.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        document: Mapping[str, Any],
+        machine: Machine[Any],
+        performer: Performer,
+        journal: Journal,
+        clock: Callable[[], float],
+        unwanted: Counter[str],
+        *,
+        down: float | None = None,
+    ) -> None:
+        self.run = run
+        self._document = document
+        self._machine = machine
+        self._performer = performer
+        self._journal = journal
+        self._clock = clock
+        self._unwanted = unwanted
+        self._down = down
+        self._seq = 0
+        self._snapshot_seq = 0
+        self._state: Any = None
+        self._mailbox: deque[Input] = deque()
+        self._wake = asyncio.Event()
+        self._link_lost = False
+        self._dispatched: set[str] = set()
+        self._performing: set[asyncio.Task[None]] = set()
+        self._ended = False
+
+    def tell(self, what: Input) -> None:
+        self._mailbox.append(what)
+        self._wake.set()
+
+    def link_lost(self) -> None:
+        self._link_lost = True
+        self._wake.set()
+
+    async def live(self) -> None:
+        """Run to the end of the run. Raises: LeaseLost, when another owner has taken over."""
+        try:
+            await self._replay()
+            if self._down is not None:
+                await self._recover(Resumed(self._clock(), down=self._down))
+            while not self._ended:
+                await self._next()
+                if self._link_lost:
+                    self._link_lost = False
+                    await self._recover(LinkLost(self._clock()))
+                await self._take(self._drain())
+        except LeaseLost:
+            raise
+        except Exception as error:
+            # A fault of ours must not leave a run that never ends; the run says so and the log has the traceback.
+            log.exception("run.broken", run=self.run.id)
+            await self._write([Event("run.failed", {"error": {"reason": f"Podium itself failed: {error!r}"}})])
+        finally:
+            for task in self._performing:
+                task.cancel()
+
+    async def _replay(self) -> None:
+        snapshot = await self._journal.latest_snapshot(self.run.id)
+        if snapshot is None:
+            self._state = self._machine.initial(self._document)
+        else:
+            self._seq, dumped = snapshot
+            self._snapshot_seq = self._seq
+            self._state = self._machine.load(self._document, dumped)
+        async for recorded in self._journal.replay(self.run.id, after_seq=self._seq):
+            self._seq = recorded.seq
+            self._state = self._machine.apply(self._state, recorded.event)
+
+    async def _recover(self, why: Input) -> None:
+        await self._take([why], act=False)
+        try:
+            found = await self._performer.recover(self.run.id, self._document)
+        except Unavailable as error:
+            log.warning("run.recovery_incomplete", run=self.run.id, reason=str(error))
+            found = Recovery()
+        await self._take([*found.inputs, Recovered(self._clock(), complete=found.complete)])
+
+    async def _next(self) -> None:
+        """Return when there is something to do: an input, a lost link, a deadline."""
+        if self._mailbox or self._link_lost:
+            return
+        self._wake.clear()
+        deadline = self._machine.deadline(self._state)
+        alarm = None
+        if deadline is not None:
+            alarm = asyncio.get_running_loop().call_later(max(0.0, deadline - self._clock()), self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            if alarm is not None:
+                alarm.cancel()
+
+    def _drain(self) -> list[Input]:
+        inputs = list(self._mailbox)
+        self._mailbox.clear()
+        return inputs
+
+    async def _take(self, inputs: list[Input], *, act: bool = True) -> None:
+        """Handle `inputs` and whatever deadline has passed, write what follows, then act."""
+        events: list[Event] = []
+        for what in inputs:
+            self._handle(what, events)
+        deadline = self._machine.deadline(self._state)
+        if act and deadline is not None and deadline <= (now := self._clock()):
+            self._handle(DeadlinePassed(now), events)
+        durable = [event for event in events if not event.transient]
+        if durable:
+            await self._write(durable)
+        if act and not self._ended:
+            self._act()
+
+    def _handle(self, what: Input, events: list[Event]) -> None:
+        follows = self._machine.handle(self._state, what)
+        if not follows:
+            self._unwanted[type(what).__name__] += 1
+            log.debug("input.unwanted", run=self.run.id, input=type(what).__name__)
+            return
+        for event in follows:
+            self._state = self._machine.apply(self._state, event)
+        events.extend(follows)
+
+    async def _write(self, events: list[Event]) -> None:
+        while True:
+            try:
+                recorded = await self._journal.append(self.run.id, events)
+                break
+            except Unavailable as error:
+                # Nothing may be acted upon that is not written; the run stands still until the database is back.
+                log.error("journal.unavailable", run=self.run.id, reason=str(error))
+                await asyncio.sleep(JOURNAL_RETRY_SECONDS)
+        failpoints.hit("conductor.after_append")
+        self._seq = recorded[-1].seq
+        self._ended = any(event.type in STATE_EVENTS and STATE_EVENTS[event.type].ended for event in events)
+        if not self._ended and self._seq - self._snapshot_seq >= SNAPSHOT_EVERY:
+            self._snapshot_seq = self._seq
+            await self._journal.snapshot(self.run.id, self._seq, self._machine.dump(self._state))
+
+    def _act(self) -> None:
+        pending = self._machine.pending(self._state)
+        if not pending and not self._dispatched:
+            return
+        self._dispatched.intersection_update(command.key for command in pending)
+        for command in pending:
+            if command.key not in self._dispatched:
+                self._dispatched.add(command.key)
+                task = asyncio.create_task(self._perform(command), name=f"{self.run.id} {command.key}")
+                self._performing.add(task)
+                task.add_done_callback(self._performing.discard)
+
+    async def _perform(self, command: Command) -> None:
+        answer: Input | None
+        try:
+            answer = await self._performer.perform(self.run.id, self._document, command)
+        except PodiumError as error:
+            log.warning("command.failed", run=self.run.id, command=command.key, reason=str(error))
+            answer = PerformFailed(self._clock(), command.key, str(error), transient=isinstance(error, Unavailable))
+        except Exception as error:
+            log.exception("command.broken", run=self.run.id, command=command.key)
+            answer = PerformFailed(self._clock(), command.key, f"Podium itself failed: {error!r}")
+        failpoints.hit("conductor.before_confirm")
+        if answer is not None:
+            self.tell(answer)

@@ -1,0 +1,168 @@
+"""Brings runs to life: admits them, lets those of one lane wait for each other, goes on with them after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from podium.errors import DocumentRefused, LeaseLost, Unavailable
+from podium.runs.actor import Actor
+from podium.runs.events import Run, RunState, Submission
+from podium.runs.journal import Journal
+from podium.runs.machine import CancelRequested, Input, Machine, Performer, Started
+
+log = structlog.get_logger()
+
+
+class Kind(Protocol):
+    """One kind of run, as dialects give it."""
+
+    @property
+    def machine(self) -> Machine[Any]: ...
+
+    @property
+    def performer(self) -> Performer: ...
+
+
+def steady_clock() -> Callable[[], float]:
+    """Unix seconds that never jump: the wall clock at this moment, carried on by the monotonic one."""
+    anchor = time.time() - time.monotonic()
+    return lambda: anchor + time.monotonic()
+
+
+class Conductor:
+    """Conducts every unfinished run of one journal, whose lease the caller holds.
+
+    Args:
+        kinds: what runs can be conducted, by the `kind` of their submission.
+        clock: gives Unix seconds; must not go backwards.
+    """
+
+    def __init__(
+        self, journal: Journal, kinds: Mapping[str, Kind], *, clock: Callable[[], float] | None = None
+    ) -> None:
+        self._journal = journal
+        self._kinds = kinds
+        self._clock = clock or steady_clock()
+        self._actors: dict[str, Actor] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._lanes: dict[str, deque[str]] = {}
+        self._open = True
+        self.unwanted: Counter[str] = Counter()
+
+    @property
+    def active(self) -> frozenset[str]:
+        """The ids of the runs that have not ended."""
+        return frozenset(self._actors)
+
+    async def start(self, down: float = 0.0) -> None:
+        """Go on with all that was under way `down` seconds ago."""
+        for run in await self._journal.unfinished():
+            if run.kind not in self._kinds:
+                log.error("run.kind_unknown", run=run.id, kind=run.kind)
+                continue
+            self._admit(run, await self._journal.document(run.id), down=down)
+
+    async def submit(self, submission: Submission) -> Run:
+        """Make a run of it, once and for all: it is on disk when this returns.
+
+        Raises: DocumentRefused (unknown kind), Unavailable (closing, database away).
+        """
+        if submission.kind not in self._kinds:
+            known = ", ".join(sorted(self._kinds))
+            raise DocumentRefused(f"there is no kind of run called {submission.kind!r}", hint=f"Known are: {known}")
+        if not self._open:
+            raise Unavailable("Podium is stopping", hint="Submit again when it is back")
+        run, created = await self._journal.submit(submission)
+        if created:
+            self._admit(run, submission.document)
+        return run
+
+    def tell(self, run: str, what: Input) -> bool:
+        """Feed an input to an active run; False when there is none of that id."""
+        actor = self._actors.get(run)
+        if actor is None:
+            return False
+        actor.tell(what)
+        return True
+
+    async def cancel(self, run: str, reason: str = "cancelled by the user") -> Run:
+        """Have a run end. Raises: NotFound."""
+        found = await self._journal.run(run)
+        self.tell(run, CancelRequested(self._clock(), reason))
+        return found
+
+    def link_lost(self) -> None:
+        """The bus was away and is back: every run finds out what it missed."""
+        for actor in self._actors.values():
+            actor.link_lost()
+
+    async def wait(self, run: str) -> Run:
+        """The run once it has ended. Raises: NotFound, LeaseLost."""
+        task = self._tasks.get(run)
+        if task is not None:
+            await asyncio.wait([task])
+        return await self._journal.run(run)
+
+    async def close(self) -> None:
+        """Stop conducting; what has not ended goes on with the next `start`."""
+        self._open = False
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _admit(self, run: Run, document: Mapping[str, Any], *, down: float = 0.0) -> None:
+        kind = self._kinds[run.kind]
+        under_way = run.state is not RunState.QUEUED
+        actor = Actor(
+            run,
+            document,
+            kind.machine,
+            kind.performer,
+            self._journal,
+            self._clock,
+            self.unwanted,
+            down=down if under_way else None,
+        )
+        self._actors[run.id] = actor
+        lane = self._lanes.setdefault(run.lane or run.id, deque())
+        lane.append(run.id)
+        if lane[0] == run.id and not under_way:
+            actor.tell(Started(self._clock()))
+        self._tasks[run.id] = asyncio.create_task(self._conduct(actor), name=f"run {run.id}")
+
+    async def _conduct(self, actor: Actor) -> None:
+        run = actor.run
+        try:
+            await actor.live()
+        except LeaseLost as error:
+            log.error("run.let_go", run=run.id, reason=str(error))
+            return
+        except asyncio.CancelledError:
+            return
+        finally:
+            del self._actors[run.id], self._tasks[run.id]
+        self._leave_lane(run)
+        await self._performer_release(run)
+
+    def _leave_lane(self, run: Run) -> None:
+        key = run.lane or run.id
+        lane = self._lanes[key]
+        at_head = lane[0] == run.id
+        lane.remove(run.id)
+        if not lane:
+            del self._lanes[key]
+        elif at_head:
+            self._actors[lane[0]].tell(Started(self._clock()))
+
+    async def _performer_release(self, run: Run) -> None:
+        try:
+            await self._kinds[run.kind].performer.released(run.id)
+        except Unavailable as error:
+            log.warning("run.not_released", run=run.id, reason=str(error))
