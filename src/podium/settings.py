@@ -1,0 +1,273 @@
+"""Every setting of Podium, once: its name, its default, and where its value may come from.
+
+The first source that names a setting wins: the command line, `PODIUM_<NAME>` (and `PODIUM_<NAME>_FILE` for what is
+secret), `podium.toml`, the names that existing deployments of the field use, the default. A name that nobody knows is
+never passed over in silence: in a file it is refused, in the environment it is warned of.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, unquote, urlsplit
+
+import structlog
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from podium.errors import SettingsError
+
+log = structlog.get_logger()
+
+PREFIX = "PODIUM_"
+CONFIG_FILE = "podium.toml"
+_FROM_FILES = ("password", "secret_key", "broker", "broker_password", "database", "series", "artifacts")
+# What a cluster puts into every container that stands behind a service called `podium`, and what our tests read.
+_NOT_OURS = ("PODIUM_SERVICE_", "PODIUM_PORT_", "PODIUM_TEST_")
+
+
+class Location:
+    """Where a part is to be found: a URL whose user and password are kept apart, so that it can be shown."""
+
+    def __init__(self, url: str, username: str | None = None, password: SecretStr | None = None) -> None:
+        self.url = url
+        self.username = username
+        self.password = password
+
+    @classmethod
+    def parse(cls, text: str) -> Location:
+        parts = urlsplit(text)
+        if "://" not in text:
+            raise ValueError("not a URL: it must begin with a scheme, such as mqtt:// or postgresql://")
+        place = parts.netloc.rpartition("@")[2]
+        username = unquote(parts.username) if parts.username else None
+        password = SecretStr(unquote(parts.password)) if parts.password else None
+        return cls(parts._replace(netloc=place).geturl(), username, password)
+
+    @property
+    def scheme(self) -> str:
+        return urlsplit(self.url).scheme
+
+    @property
+    def full(self) -> str:
+        """The URL with its password, for a library that takes nothing else. Never to be shown."""
+        if self.username is None:
+            return self.url
+        secret = f":{quote(self.password.get_secret_value(), safe='')}" if self.password else ""
+        parts = urlsplit(self.url)
+        return parts._replace(netloc=f"{quote(self.username, safe='')}{secret}@{parts.netloc}").geturl()
+
+    def __repr__(self) -> str:
+        return self.url
+
+
+def _location(value: object) -> object:
+    return Location.parse(value) if isinstance(value, str) else value
+
+
+def _listed(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Where = Annotated[Location, BeforeValidator(_location)]
+
+
+class DotsSettings(BaseModel):
+    """What concerns the energy simulations alone: `PODIUM_DOTS_<NAME>`, or the table `[dots]`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    simulator: str = Field(default="dots-so", min_length=1, pattern=r"^[^/+#\s]+$")
+    qos: Literal[0, 1] = 0
+    settle_ms: float = Field(default=20.0, ge=0)
+    legacy_time_stamps: bool = False
+
+    @field_validator("qos", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        return int(value) if isinstance(value, str) and value.isdigit() else value
+
+
+class Settings(BaseSettings):
+    """What a user can choose. Read it with `load`, which words the errors."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+    )
+
+    host: str = "127.0.0.1"
+    port: int = Field(8001, ge=0, le=65535)
+    ports: Annotated[tuple[Annotated[int, Field(ge=0, le=65535)], ...], NoDecode, BeforeValidator(_listed)] = ()
+    hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    data: Path = Path(".podium")
+    broker: Where | None = None
+    broker_username: str | None = None
+    broker_password: SecretStr | None = None
+    broker_advertise: str | None = None
+    influx_advertise: str | None = None
+    database: Where | None = None
+    artifacts: Where | None = None
+    series: Where | None = None
+    backplane: Literal["process"] = "process"
+    models: Path | None = None
+    mso: bool = True
+    metrics_open: bool = False
+    password: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    dots: DotsSettings = DotsSettings()
+
+    @field_validator("backplane", mode="before")
+    @classmethod
+    def _backplane_exists(cls, value: object) -> object:
+        if value in ("docker", "kubernetes"):
+            raise ValueError(f"the {value} backplane does not exist yet; the one there is, is `process`")
+        return value
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _no_service_link(cls, value: object) -> object:
+        if isinstance(value, str) and value.startswith("tcp://"):
+            raise ValueError("a Kubernetes service called podium has set it; give the pod `enableServiceLinks: false`")
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("models")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError(f"there is no file {str(value)!r}")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = TomlConfigSettingsSource(settings_cls, os.environ.get(f"{PREFIX}CONFIG", CONFIG_FILE))
+        secrets, legacy = _SecretFiles(settings_cls), _LegacyNames(settings_cls)
+        return init_settings, env_settings, secrets, toml, legacy
+
+    @property
+    def broker_location(self) -> Location | None:
+        """The broker with the credentials that were given apart from it."""
+        if self.broker is None:
+            return None
+        return Location(
+            self.broker.url, self.broker_username or self.broker.username, self.broker_password or self.broker.password
+        )
+
+
+class _Mapped(PydanticBaseSettingsSource):
+    """A source that gives all its values at once."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        return None, field_name, False
+
+
+class _SecretFiles(_Mapped):
+    """`PODIUM_<NAME>_FILE`: the file whose content is the value."""
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name in _FROM_FILES:
+            variable = f"{PREFIX}{name.upper()}_FILE"
+            if path := os.environ.get(variable):
+                try:
+                    found[name] = Path(path).read_text().strip()
+                except OSError as error:
+                    raise SettingsError(f"cannot read {path!r}: {error.strerror}", where=variable) from None
+        return found
+
+
+class _LegacyNames(_Mapped):
+    """The names that deployments of the field have in their manifests already."""
+
+    def __call__(self) -> dict[str, Any]:
+        given = {key: value for key, value in os.environ.items() if value}
+        plain = {"password": "OAUTH_PASSWORD", "secret_key": "SECRET_KEY"}
+        dots = {"simulator": "SIMULATOR_NAME", "qos": "MQTT_QOS"}
+        found: dict[str, Any] = {key: given[name] for key, name in plain.items() if name in given}
+        if of_dots := {key: given[name] for key, name in dots.items() if name in given}:
+            found["dots"] = of_dots
+        if "MQTT_HOST" in given:
+            user = _user(given.get("MQTT_USERNAME"), given.get("MQTT_PASSWORD"))
+            found["broker"] = f"mqtt://{user}{given['MQTT_HOST']}:{given.get('MQTT_PORT', '1883')}"
+        if "INFLUXDB_HOST" in given:
+            user = _user(given.get("INFLUXDB_USER"), given.get("INFLUXDB_PASSWORD"))
+            port, database = given.get("INFLUXDB_PORT", "8086"), given.get("INFLUXDB_NAME", "")
+            found["series"] = f"influxdb://{user}{given['INFLUXDB_HOST']}:{port}/{database}"
+        return found
+
+
+def _user(name: str | None, password: str | None) -> str:
+    if not name:
+        return ""
+    return f"{quote(name, safe='')}:{quote(password or '', safe='')}@"
+
+
+def load(**given: Any) -> Settings:
+    """The settings, `given` from the command line (None: not given) before all other sources.
+
+    Raises: SettingsError, naming the setting, what is wrong with it and what it may be.
+    """
+    _heed_unknown_variables(os.environ)
+    try:
+        return Settings(**{key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise _worded(error) from None
+    except ValueError as error:  # a file that is not TOML
+        raise SettingsError(str(error), where=os.environ.get(f"{PREFIX}CONFIG", CONFIG_FILE)) from None
+
+
+def _names() -> list[str]:
+    dots = [f"dots_{name}" for name in DotsSettings.model_fields]
+    return [*(name for name in Settings.model_fields if name != "dots"), *dots]
+
+
+def _heed_unknown_variables(environment: Mapping[str, str]) -> None:
+    known = {f"{PREFIX}{name.upper()}" for name in _names()} | {f"{PREFIX}CONFIG", f"{PREFIX}DOTS"}
+    known |= {f"{PREFIX}{name.upper()}_FILE" for name in _FROM_FILES}
+    for name in environment:
+        if name.startswith(PREFIX) and name not in known and not name.startswith(_NOT_OURS):
+            log.warning("setting.unknown", name=name, nearest=_nearest(name, known))
+
+
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    return next(iter(get_close_matches(name, list(known), n=1, cutoff=0.6)), None)
+
+
+def _worded(error: ValidationError) -> SettingsError:
+    problems, hints = [], []
+    for fault in error.errors(include_url=False, include_input=False):
+        name = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            problems.append(f"there is no setting {name!r}")
+            near = _nearest(name.replace(".", "_"), _names())
+            hints.append(f"Did you mean {near!r}?" if near else "`podium serve --help` lists them")
+        else:
+            problems.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
+    return SettingsError("; ".join(problems), where="settings", hint=" ".join(hints) or None)
