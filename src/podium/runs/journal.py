@@ -1,0 +1,306 @@
+"""The journal: what happened in every run, written down before anybody acts upon it.
+
+It is append-only and the truth; a restarted Podium knows what it was doing from here and nowhere else. One process owns it at
+a time (`acquire`); anybody may read. Writes go through one thread (see `writer`), reads through a few others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import Connection, func, insert, or_, select
+from sqlalchemy.exc import DBAPIError
+
+from podium.errors import Conflict, DocumentRefused, JournalDamaged, PodiumError, SettingsError, Unavailable
+from podium.runs import lease
+from podium.runs.batch import RUN_COLUMNS, Batch, no_run
+from podium.runs.database import RESTORE, Database
+from podium.runs.events import STATE_EVENTS, Event, Json, Recorded, Run, RunState, Submission
+from podium.runs.records import encode, read_event, read_json, read_run
+from podium.runs.tables import VERSION, documents, events, meta, metadata, runs, snapshots
+from podium.runs.writer import Call, Job, Writer, newest_position
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+PAGE = 1000
+_UNFINISHED = runs.c.ended.is_(None)
+
+
+class Journal:
+    """One journal, in SQLite or PostgreSQL.
+
+    Args:
+        url: `sqlite:///path` or `postgresql://…`.
+        owner: who writes, for the lease; `lease.this_process()` lets others see at once when it has died.
+        clock: gives Unix seconds.
+        lease_seconds: after which an owner that gives no sign of life may be replaced.
+    """
+
+    def __init__(
+        self, url: str, *, owner: str, clock: Callable[[], float] = time.time, lease_seconds: float = 15.0
+    ) -> None:
+        self._database = Database(url, idle_seconds=lease_seconds)
+        self._owner = owner
+        self._clock = clock
+        self._lease_seconds = lease_seconds
+        self._readers = ThreadPoolExecutor(4, thread_name_prefix="journal-read")
+        self._writer: Writer | None = None
+        self._position = 0
+        self._news = asyncio.Event()
+        self.lost = asyncio.Event()
+
+    async def open(self) -> None:
+        """Make the tables where they are missing and look whether the database is whole.
+
+        Raises: Unavailable, JournalDamaged, SettingsError (the database belongs to a newer Podium).
+        """
+        await self._off_loop(self._prepare)
+        self._position = await self._read(newest_position)
+        loop = asyncio.get_running_loop()
+        self._writer = Writer(self._database, self._clock, self._lease_seconds, loop, self._advance, self.lost.set)
+        self._writer.start()
+
+    async def acquire(self) -> float:
+        """Become the owner. Returns the seconds for which there was none, 0 when there never was.
+
+        An owner that is known to be dead is replaced at once; one that gives no sign of life when its lease is over.
+        Raises: Conflict, naming the owner that lives.
+        """
+        watched: lease.Lease | None = None
+        until = 0.0
+        while True:
+            found: lease.Lease | float = await self._call(
+                lambda connection, seen=watched: self._take(connection, seen, until)
+            )
+            if not isinstance(found, lease.Lease):
+                return found
+            if watched is not None and found.renewed != watched.renewed:
+                raise Conflict(f"{lease.describe(found.owner)} owns this data", where=str(self._database))
+            if watched is None:
+                watched = found
+                left = found.expires - self._clock()
+                until = time.monotonic() + min(max(left, self._lease_seconds / 2), found.expires - found.renewed)
+            # The other process may be anywhere: the only sign of its life is in the database.
+            await asyncio.sleep(max(0.01, min(until - time.monotonic(), self._lease_seconds / 6)))
+
+    async def close(self) -> None:
+        """Give the lease back and let go of the database. What is being written is finished."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            try:
+                await self._put_call(writer, writer.release)
+            except PodiumError as error:
+                log.warning("journal.lease_not_released", reason=str(error))
+            await self._off_loop(writer.stop)
+        await self._off_loop(self._database.dispose)
+        self._readers.shutdown(wait=False)
+
+    async def submit(self, submission: Submission) -> tuple[Run, bool]:
+        """Make it a run, on disk when this returns; False when there was one of this kind and key already.
+
+        Raises: Conflict (the id is taken), DocumentRefused, Unavailable, LeaseLost.
+        """
+        _check_words(submission)
+        document = await self._off_loop(encode, submission.document, "document")
+        return await self._write(lambda batch: batch.submit(submission, document), durable=True, failpoint="submit")
+
+    async def append(self, run: str, what: Sequence[Event]) -> list[Recorded]:
+        """Write events of one run, all or none: committed when this returns, and on disk when they end the run.
+
+        Raises: NotFound, Conflict (a state would go backwards, or the run has ended), Unavailable, LeaseLost.
+        """
+        what = list(what)
+        if any(event.transient for event in what):
+            raise ValueError("transient events are not written")
+        if not what:
+            return []
+        encoded = [encode(dict(event.data), event.type) for event in what]
+        ends = any(event.type in STATE_EVENTS and STATE_EVENTS[event.type].ended for event in what)
+        return await self._write(lambda batch: batch.append(run, what, encoded), durable=ends, failpoint="append")
+
+    async def snapshot(self, run: str, seq: int, state: Json) -> None:
+        """Keep the state after event `seq`, in place of an older one. Raises: NotFound, Conflict."""
+        encoded = encode(state, "snapshot")
+        await self._write(lambda batch: batch.snapshot(run, seq, encoded))
+
+    async def drop(self, run: str) -> None:
+        """Forget an ended run. Raises: NotFound, Conflict (it has not ended)."""
+        await self._write(lambda batch: batch.drop(run), durable=True)
+
+    async def events(self, run: str | None = None, *, after: int = 0, limit: int = PAGE) -> list[Recorded]:
+        """Events behind a position, in order; those of one run, or of all. Raises: JournalDamaged."""
+        query = select(events).where(events.c.position > after).limit(limit)
+        if run is None:
+            query = query.order_by(events.c.position)
+        else:
+            # `after` is mostly the position of an event of this very run, which leads straight to the page.
+            known = select(events.c.seq).where(events.c.position == after, events.c.run == run).scalar_subquery()
+            query = query.where(events.c.run == run, events.c.seq > func.coalesce(known, 0)).order_by(events.c.seq)
+        found = await self._read(lambda connection: [read_event(row) for row in connection.execute(query)])
+        if run is not None and found:
+            _check_order(found, found[0].seq if after else 1)
+        return found
+
+    async def replay(self, run: str, *, after_seq: int = 0) -> AsyncIterator[Recorded]:
+        """The events of one run behind `after_seq`, with proof that none is missing. Raises: NotFound, JournalDamaged."""
+        last = (await self.run(run)).seq
+        while after_seq < last:
+            query = (
+                select(events).where(events.c.run == run, events.c.seq > after_seq).order_by(events.c.seq).limit(PAGE)
+            )
+            page = await self._read(lambda connection, q=query: [read_event(row) for row in connection.execute(q)])
+            if not page:
+                raise JournalDamaged(f"event {after_seq + 1} of run {run!r} is missing", hint=RESTORE)
+            _check_order(page, after_seq + 1)
+            for recorded in page:
+                yield recorded
+            after_seq = page[-1].seq
+
+    async def run(self, id: str) -> Run:  # noqa: A002
+        """Raises: NotFound."""
+        query = select(*RUN_COLUMNS).where(runs.c.id == id)
+        row = await self._read(lambda connection: connection.execute(query).one_or_none())
+        if row is None:
+            raise no_run(id)
+        return read_run(row)
+
+    async def runs(
+        self,
+        *,
+        kind: str | None = None,
+        state: RunState | None = None,
+        search: str | None = None,
+        before: float | None = None,
+        limit: int = 50,
+    ) -> list[Run]:
+        """Runs, the newest first. `search` is looked for in names and ids; `before` is the `submitted` of an earlier page's last."""
+        query = select(*RUN_COLUMNS).order_by(runs.c.submitted.desc()).limit(limit)
+        if kind is not None:
+            query = query.where(runs.c.kind == kind)
+        if state is not None:
+            query = query.where(runs.c.state == state.value)
+        if search:
+            query = query.where(
+                or_(runs.c.name.icontains(search, autoescape=True), runs.c.id.icontains(search, autoescape=True))
+            )
+        if before is not None:
+            query = query.where(runs.c.submitted < before)
+        return await self._read(lambda connection: [read_run(row) for row in connection.execute(query)])
+
+    async def unfinished(self) -> list[Run]:
+        """Runs that have not ended, in the order of their submission."""
+        query = select(*RUN_COLUMNS).where(_UNFINISHED).order_by(runs.c.position)
+        return await self._read(lambda connection: [read_run(row) for row in connection.execute(query)])
+
+    async def document(self, id: str) -> dict[str, Any]:  # noqa: A002
+        """What a run was made from. Raises: NotFound, JournalDamaged."""
+        query = select(documents.c.data, documents.c.checksum).where(documents.c.run == id)
+
+        def read(connection: Connection) -> Any:
+            row = connection.execute(query).one_or_none()
+            if row is None:
+                raise no_run(id)
+            return read_json(row.data, row.checksum, id, "document")
+
+        document: dict[str, Any] = await self._read(read)
+        return document
+
+    async def latest_snapshot(self, run: str) -> tuple[int, Json] | None:
+        """The last state that was kept and its seq. A damaged one is reported and left out: the events are all there."""
+        query = select(snapshots).where(snapshots.c.run == run)
+        row = await self._read(lambda connection: connection.execute(query).one_or_none())
+        if row is None:
+            return None
+        try:
+            return row.seq, read_json(row.data, row.checksum, run, "snapshot")
+        except JournalDamaged as error:
+            log.error("journal.snapshot_damaged", run=run, reason=str(error))  # noqa: TRY400
+            return None
+
+    async def wait_beyond(self, position: int) -> int:
+        """The newest position, as soon as this process has written one behind `position`."""
+        while self._position <= position:
+            await self._news.wait()
+        return self._position
+
+    def _advance(self, position: int) -> None:
+        if position > self._position:
+            self._position = position
+            self._news.set()
+            self._news = asyncio.Event()
+
+    def _prepare(self) -> None:
+        try:
+            self._database.prepare(self._make_tables)
+        except DBAPIError as error:
+            raise self._database.explain(error) from error
+
+    def _make_tables(self, connection: Connection) -> None:
+        metadata.create_all(connection)
+        version = connection.execute(select(meta.c.value).where(meta.c.name == "version")).scalar()
+        if version is None:
+            connection.execute(insert(meta).values(name="version", value=VERSION))
+            lease.create(connection)
+        elif version > VERSION:
+            raise SettingsError(
+                f"the journal was written by a newer Podium (version {version}, known is {VERSION})",
+                where=str(self._database),
+                hint="Install that Podium, or choose another data directory",
+            )
+
+    def _take(self, connection: Connection, watched: lease.Lease | None, until: float) -> lease.Lease | float:
+        """Take the lease if nobody can object: returns the seconds without an owner. Else who holds it."""
+        assert self._writer is not None  # noqa: S101
+        held = lease.read(connection)
+        now = self._clock()
+        free = held.owner in ("", self._owner) or lease.known_dead(held.owner, here=self._database.sqlite)
+        silent = watched is not None and held.renewed == watched.renewed and time.monotonic() >= until
+        if not free and not silent:
+            return held
+        self._writer.take(connection, held, self._owner)
+        return max(0.0, now - held.renewed) if held.renewed else 0.0
+
+    async def _write(self, plan: Callable[[Batch], T], *, durable: bool = False, failpoint: str | None = None) -> T:
+        if self._writer is None:
+            raise Unavailable("the journal is closed")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._writer.put(Job(plan, future, durable, failpoint))
+        return await future
+
+    async def _call(self, action: Callable[[Connection], T]) -> T:
+        if self._writer is None:
+            raise Unavailable("the journal is closed")
+        return await self._put_call(self._writer, action)
+
+    async def _put_call(self, writer: Writer, action: Callable[[Connection], T]) -> T:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        writer.put(Call(action, future))
+        return await future
+
+    async def _read(self, query: Callable[[Connection], T]) -> T:
+        return await self._off_loop(self._database.read, query)
+
+    async def _off_loop(self, function: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, function, *arguments)
+
+
+def _check_order(page: Sequence[Recorded], first: int) -> None:
+    for seq, recorded in enumerate(page, first):
+        if recorded.seq != seq:
+            raise JournalDamaged(
+                f"event {seq} of run {recorded.run!r} is missing before position {recorded.position}", hint=RESTORE
+            )
+
+
+def _check_words(submission: Submission) -> None:
+    for name in ("id", "kind", "name", "lane", "key"):
+        word = getattr(submission, name) or ""
+        if "\0" in word or not word.isprintable() and any(0xD800 <= ord(letter) < 0xE000 for letter in word):
+            raise DocumentRefused("this text cannot be stored", where=name, hint="Leave out unprintable characters")

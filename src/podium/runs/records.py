@@ -1,0 +1,108 @@
+"""Rows of the journal and what they stand for, each under a checksum: a damaged record is found when it is read."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Row
+
+from podium.errors import DocumentRefused, JournalDamaged
+from podium.runs.database import RESTORE
+from podium.runs.events import Event, Failure, Json, Recorded, Run, RunState
+
+Values = dict[str, Any]
+
+
+def encode(value: Any, where: str) -> str:
+    """JSON in ASCII. Raises: DocumentRefused."""
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DocumentRefused(f"this cannot be written as JSON ({error})", where=where) from None
+
+
+def checksum(*values: object) -> int:
+    return zlib.crc32("\0".join(map(str, values)).encode("utf-8", "surrogateescape"))
+
+
+def event_row(position: int, run: str, seq: int, time: float, event: Event, data: str) -> Values:
+    return {
+        "position": position,
+        "run": run,
+        "seq": seq,
+        "time": time,
+        "type": event.type,
+        "schema": event.schema,
+        "data": data,
+        "checksum": checksum(position, run, seq, time, event.type, event.schema, data),
+    }
+
+
+def read_event(row: Row[Any]) -> Recorded:
+    """Raises: JournalDamaged."""
+    position, run, seq, time, type_, schema, data, expected = row
+    if checksum(position, run, seq, time, type_, schema, data) != expected:
+        raise JournalDamaged(
+            f"the record at position {position} (run {run!r}, event {seq}) is not what was written", hint=RESTORE
+        )
+    return Recorded(position, run, seq, time, Event(type_, json.loads(data), schema))
+
+
+def run_row(run: Run, key: str | None, position: int) -> Values:
+    values = standing_row(run)
+    values |= {"id": run.id, "kind": run.kind, "name": run.name, "submitted": run.submitted, "lane": run.lane}
+    return values | {"key": key, "position": position}
+
+
+def standing_row(run: Run) -> Values:
+    """What changes of a run as it moves on."""
+    error = None if run.error is None else encode(run.error.as_json(), "error")
+    return {
+        "state": run.state.value,
+        "started": run.started,
+        "ended": run.ended,
+        "seq": run.seq,
+        "error": error,
+        "checksum": _run_checksum(run, error),
+    }
+
+
+def read_run(row: Row[Any]) -> Run:
+    """Raises: JournalDamaged."""
+    id_, kind, name, state, submitted, lane, started, ended, seq, error, expected = row
+    try:
+        failure = None if error is None else _read_failure(json.loads(error))
+        run = Run(id_, kind, name, RunState(state), submitted, lane, started, ended, seq, failure)
+        if _run_checksum(run, error) == expected:
+            return run
+    except (ValueError, KeyError, TypeError):
+        pass  # not even readable: damaged all the more
+    raise JournalDamaged(f"what is kept of run {id_!r} is not what was written", hint=RESTORE)
+
+
+def failure_of(data: Mapping[str, Any]) -> Failure | None:
+    """The reason in the data of run.failed or run.cancelled, if there is one."""
+    error = data.get("error")
+    return None if error is None else _read_failure(error)
+
+
+def read_json(data: str, expected: int, run: str, what: str) -> Json:
+    """Raises: JournalDamaged."""
+    if checksum(run, data) != expected:
+        raise JournalDamaged(f"the {what} of run {run!r} is not what was written", hint=RESTORE)
+    value: Json = json.loads(data)
+    return value
+
+
+def _run_checksum(run: Run, error: str | None) -> int:
+    return checksum(
+        run.id, run.kind, run.name, run.state.value, run.submitted, run.lane, run.started, run.ended, run.seq, error
+    )
+
+
+def _read_failure(error: Mapping[str, Any]) -> Failure:
+    lines = error.get("last_lines") or ()
+    return Failure(error["reason"], error.get("model"), error.get("exit_code"), tuple(lines))
