@@ -1,0 +1,231 @@
+"""The conductor on a real journal: write before acting, one lane one run, recovery by the same code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from podium.errors import DocumentRefused, NotFound, Unavailable
+from podium.runs.conductor import Conductor
+from podium.runs.events import RunState
+from podium.runs.journal import Journal
+from podium.runs.machine import Performed, Started
+from tests.runs.counting import CountingKind, CountingMachine, CountingPerformer, counting
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+    journal = Journal(f"sqlite:///{tmp_path / 'journal.db'}", owner="test")
+    await journal.open()
+    await journal.acquire()
+    yield journal
+    await journal.close()
+
+
+def conductor(journal: Journal, performer: CountingPerformer, machine: Any = None) -> Conductor:
+    kind = CountingKind(performer) if machine is None else CountingKind(performer, machine)
+    return Conductor(journal, {"test.counting": kind})
+
+
+async def types(journal: Journal, run: str) -> list[str]:
+    return [recorded.event.type for recorded in await journal.events(run)]
+
+
+async def test_a_run_goes_from_submission_to_its_end(journal: Journal) -> None:
+    performer = CountingPerformer()
+    conducting = conductor(journal, performer)
+    await conducting.submit(counting("a", 3))
+    assert (await conducting.wait("a")).state is RunState.SUCCEEDED
+    assert performer.performed == [("a", "count:0"), ("a", "count:1"), ("a", "count:2")]
+    assert performer.released_runs == ["a"]
+    assert await types(journal, "a") == [
+        "run.submitted",
+        "run.started",
+        "run.running",
+        *["counted"] * 3,
+        "run.succeeded",
+    ]
+    assert not conducting.active
+
+
+async def test_the_same_key_gives_the_first_run(journal: Journal) -> None:
+    conducting = conductor(journal, CountingPerformer())
+    first = await conducting.submit(counting("a", 1, key="k"))
+    assert (await conducting.submit(counting("b", 1, key="k"))).id == first.id
+    await conducting.wait("a")
+    with pytest.raises(NotFound):
+        await journal.run("b")
+
+
+async def test_an_unknown_kind_is_refused(journal: Journal) -> None:
+    with pytest.raises(DocumentRefused, match=r"test\.counting"):
+        await Conductor(journal, {"test.counting": CountingKind(CountingPerformer())}).submit(
+            counting("a", 1).__class__("a", "nobody.knows", "a", {})
+        )
+
+
+async def test_what_is_acted_upon_is_written_already(journal: Journal) -> None:
+    class Looking(CountingPerformer):
+        async def perform(self, run: str, document: Any, command: Any) -> Any:
+            written.append((command.key, (await types(journal, run)).count("counted")))
+            return await super().perform(run, document, command)
+
+    written: list[tuple[str, int]] = []
+    conducting = conductor(journal, Looking())
+    await conducting.submit(counting("a", 5))
+    await conducting.wait("a")
+    assert written == [(f"count:{n}", n) for n in range(5)]
+
+
+async def test_runs_of_one_lane_follow_each_other_in_order(journal: Journal) -> None:
+    performer = CountingPerformer()
+    conducting = conductor(journal, performer)
+    for name in "abc":
+        await conducting.submit(counting(name, 2, lane="queue"))
+    await conducting.submit(counting("free", 1))
+    await asyncio.gather(*[conducting.wait(name) for name in "abc"])
+    assert [run for run, _ in performer.performed if run != "free"] == ["a", "a", "b", "b", "c", "c"]
+
+
+async def test_a_queued_run_can_be_cancelled_and_the_lane_goes_on(journal: Journal) -> None:
+    performer = CountingPerformer(never=frozenset({"count:0"}))
+    conducting = conductor(journal, performer)
+    for name in "abc":
+        await conducting.submit(counting(name, 1, lane="queue"))
+    await conducting.cancel("b")
+    assert (await conducting.wait("b")).state is RunState.CANCELLED
+    await conducting.cancel("a")
+    await conducting.wait("a")
+    await conducting.cancel("c")
+    await conducting.wait("c")
+    assert "run.started" not in await types(journal, "b")
+    assert "run.started" in await types(journal, "c")
+
+
+async def test_a_restart_goes_on_with_what_was_pending(journal: Journal) -> None:
+    stuck = CountingPerformer(never=frozenset({"count:2"}))
+    before = conductor(journal, stuck)
+    await before.submit(counting("a", 4))
+    position = 0
+    while (await types(journal, "a")).count("counted") < 2:
+        position = await journal.wait_beyond(position)
+    await before.close()
+    performer = CountingPerformer()
+    after = conductor(journal, performer)
+    await after.start(down=1.0)
+    assert (await after.wait("a")).state is RunState.SUCCEEDED
+    assert performer.performed == [("a", "count:2"), ("a", "count:3")]
+    assert (await types(journal, "a")).count("noticed") == 2  # resumed, recovered
+
+
+async def test_a_restart_starts_what_was_queued_in_order(journal: Journal) -> None:
+    before = conductor(journal, CountingPerformer(never=frozenset({"count:0"})))
+    for name in "ab":
+        await before.submit(counting(name, 1, lane="queue"))
+    position = 0
+    while "run.running" not in await types(journal, "a"):
+        position = await journal.wait_beyond(position)
+    await before.close()
+    performer = CountingPerformer()
+    after = conductor(journal, performer)
+    await after.start()
+    await asyncio.gather(after.wait("a"), after.wait("b"))
+    assert performer.performed == [("a", "count:0"), ("b", "count:0")]
+
+
+async def test_a_long_run_is_replayed_from_a_snapshot(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("podium.runs.actor.SNAPSHOT_EVERY", 10)
+    before = conductor(journal, CountingPerformer(never=frozenset({"count:25"})))
+    await before.submit(counting("a", 26))
+    position = 0
+    while (await types(journal, "a")).count("counted") < 25:
+        position = await journal.wait_beyond(position)
+    await before.close()
+    snapshot = await journal.latest_snapshot("a")
+    assert snapshot is not None
+    assert snapshot[0] >= 20
+
+    applied = 0
+
+    class Watched(CountingMachine):
+        def apply(self, state: Any, event: Any) -> Any:
+            nonlocal applied
+            applied += 1
+            return super().apply(state, event)
+
+    after = conductor(journal, CountingPerformer(), Watched())
+    await after.start()
+    await after.wait("a")
+    assert (await types(journal, "a")).count("counted") == 26
+    assert applied < 20
+
+
+async def test_a_lost_link_has_every_run_recover(journal: Journal) -> None:
+    conducting = conductor(journal, CountingPerformer(never=frozenset({"count:0"})))
+    await conducting.submit(counting("a", 1))
+    position = 0
+    while "run.running" not in await types(journal, "a"):
+        position = await journal.wait_beyond(position)
+    conducting.link_lost()
+    while (await types(journal, "a")).count("noticed") < 2:
+        position = await journal.wait_beyond(position)
+    noticed = [r.event.data["what"] for r in await journal.events("a") if r.event.type == "noticed"]
+    assert noticed == ["LinkLost", "Recovered"]
+    await conducting.close()
+
+
+async def test_a_deadline_is_noticed(journal: Journal) -> None:
+    conducting = conductor(journal, CountingPerformer(never=frozenset({"count:0"})))
+    await conducting.submit(counting("a", 1, timeout=0.05))
+    run = await conducting.wait("a")
+    assert run.state is RunState.FAILED
+    assert run.error is not None
+    assert run.error.reason == "took too long"
+
+
+@pytest.mark.parametrize("error", [Unavailable("the cluster is away"), ZeroDivisionError("a bug")])
+async def test_a_command_that_fails_reaches_the_machine(journal: Journal, error: Exception) -> None:
+    conducting = conductor(journal, CountingPerformer(fails={"count:1": error}))
+    await conducting.submit(counting("a", 3))
+    run = await conducting.wait("a")
+    assert run.state is RunState.FAILED
+    assert run.error is not None
+    assert str(error) in run.error.reason
+
+
+async def test_a_broken_machine_ends_its_run_and_no_other(journal: Journal) -> None:
+    class Broken(CountingMachine):
+        def pending(self, state: Any) -> Any:
+            if state.done == 1 and state.count == 2:
+                raise KeyError("a bug")
+            return super().pending(state)
+
+    conducting = conductor(journal, CountingPerformer(), Broken())
+    await conducting.submit(counting("broken", 2))
+    await conducting.submit(counting("whole", 3))
+    broken, whole = await asyncio.gather(conducting.wait("broken"), conducting.wait("whole"))
+    assert broken.state is RunState.FAILED
+    assert whole.state is RunState.SUCCEEDED
+
+
+async def test_inputs_nobody_wants_are_told_of(journal: Journal) -> None:
+    conducting = conductor(journal, CountingPerformer(never=frozenset({"count:0"})))
+    assert not conducting.tell("nobody", Started(0.0))
+    await conducting.submit(counting("a", 1))
+    assert conducting.tell("a", Performed(0.0, "something:else"))
+    await conducting.cancel("a")
+    await conducting.wait("a")
+    assert conducting.unwanted["Performed"] == 1
+
+
+async def test_cancelling_an_ended_or_unknown_run(journal: Journal) -> None:
+    conducting = conductor(journal, CountingPerformer())
+    await conducting.submit(counting("a", 1))
+    await conducting.wait("a")
+    assert (await conducting.cancel("a")).state is RunState.SUCCEEDED
+    with pytest.raises(NotFound):
+        await conducting.cancel("b")
