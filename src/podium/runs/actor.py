@@ -17,7 +17,7 @@ import structlog
 
 from podium.errors import LeaseLost, PodiumError, Unavailable
 from podium.runs import failpoints
-from podium.runs.events import STATE_EVENTS, Event, Run
+from podium.runs.events import STATE_EVENTS, Event, Recorded, Run
 from podium.runs.journal import Journal
 from podium.runs.machine import (
     Command,
@@ -25,8 +25,8 @@ from podium.runs.machine import (
     Input,
     LinkLost,
     Machine,
-    PerformFailed,
     Performer,
+    PerformFailed,
     Recovered,
     Recovery,
     Resumed,
@@ -174,10 +174,10 @@ class Actor:
         events.extend(follows)
 
     async def _write(self, events: list[Event]) -> None:
-        while True:
+        recorded: list[Recorded] = []
+        while not recorded:
             try:
                 recorded = await self._journal.append(self.run.id, events)
-                break
             except Unavailable as error:
                 # Nothing may be acted upon that is not written; the run stands still until the database is back.
                 log.error("journal.unavailable", run=self.run.id, reason=str(error))

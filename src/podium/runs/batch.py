@@ -1,18 +1,19 @@
 """What one transaction will write, worked out in memory: the rules of the journal are here.
 
-Each step either adds to the batch or raises and leaves it as it was, so one refused append does not hurt its neighbours.
+Each step either adds to the batch or raises and leaves it as it was, so a refused append does not hurt its neighbours.
 Rows go to the database all together in `flush`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from podium.errors import Conflict, NotFound
+from podium.runs import lease
+from podium.runs.database import Database, Prepared
 from podium.runs.events import STATE_EVENTS, Event, Recorded, Run, RunState, Submission
 from podium.runs.records import Values, checksum, encode, event_row, failure_of, read_run, run_row, standing_row
 from podium.runs.tables import documents, events, meta, runs, snapshots
@@ -36,15 +37,27 @@ _ORDER = {RunState.QUEUED: 0, RunState.STARTING: 1, RunState.RUNNING: 2}
 _ENDED = 3
 _TICK = 1e-6  # seconds; tells two submissions apart that came in the same moment
 
-_INSERT_EVENTS, _INSERT_RUNS, _INSERT_DOCUMENTS = insert(events), insert(runs), insert(documents)
-_UPDATE_RUNS = update(runs).where(runs.c.id == bindparam("run"))
 _RUN = select(*RUN_COLUMNS).where(runs.c.id == bindparam("run"))
+
+
+class Statements:
+    """What every batch executes, prepared for one database."""
+
+    def __init__(self, database: Database) -> None:
+        standing = ("state", "started", "ended", "seq", "error", "checksum")
+        self.epoch = Prepared(lease.EPOCH, database)
+        self.insert_events = Prepared(insert(events), database, events.c.keys())
+        self.insert_runs = Prepared(insert(runs), database, runs.c.keys())
+        self.insert_documents = Prepared(insert(documents), database, documents.c.keys())
+        self.update_runs = Prepared(update(runs).where(runs.c.id == bindparam("run")), database, standing)
 
 
 class Batch:
     """One transaction in the making.
 
     Args:
+        connection: in a transaction, for what is not known.
+        statements: prepared for this database.
         known: runs whose standing is remembered from earlier batches.
         position: the newest in the journal.
         submitted: the time of the latest submission.
@@ -52,9 +65,16 @@ class Batch:
     """
 
     def __init__(
-        self, connection: Connection, known: Mapping[str, Run], position: int, submitted: float, now: float
+        self,
+        connection: Connection,
+        statements: Statements,
+        known: Mapping[str, Run],
+        position: int,
+        submitted: float,
+        now: float,
     ) -> None:
         self._connection = connection
+        self._statements = statements
         self._known = known
         self._now = now
         self._new: dict[str, tuple[str | None, int]] = {}
@@ -112,17 +132,18 @@ class Batch:
         execute(insert(meta).values(name=POSITION_FLOOR, value=self.position))
 
     def flush(self) -> None:
-        execute = self._connection.execute
+        connection, statements = self._connection, self._statements
         if self._new:
-            execute(_INSERT_RUNS, [run_row(self.standing[id_], *origin) for id_, origin in self._new.items()])
-            execute(_INSERT_DOCUMENTS, self._documents)
-        if moved := [run for run in self.standing.values() if run.id not in self._new]:
-            execute(_UPDATE_RUNS, [{"run": run.id, **standing_row(run)} for run in moved])
+            new = [run_row(self.standing[id_], *origin) for id_, origin in self._new.items()]
+            statements.insert_runs.many(connection, new)
+            statements.insert_documents.many(connection, self._documents)
+        if moved := [{"run": run.id, **standing_row(run)} for run in self.standing.values() if run.id not in self._new]:
+            statements.update_runs.many(connection, moved)
         if self._events:
-            execute(_INSERT_EVENTS, self._events)
+            statements.insert_events.many(connection, self._events)
         if self._snapshots:
-            execute(delete(snapshots).where(snapshots.c.run.in_(self._snapshots)))
-            execute(insert(snapshots), list(self._snapshots.values()))
+            connection.execute(delete(snapshots).where(snapshots.c.run.in_(self._snapshots)))
+            connection.execute(insert(snapshots), list(self._snapshots.values()))
         self._new, self._documents, self._events, self._snapshots = {}, [], [], {}
 
     def _add(self, run: str, seq: int, event: Event, data: str) -> Recorded:
@@ -171,7 +192,8 @@ class Batch:
             if state.ended:
                 ended = self._now
                 error = failure_of(event.data)
-        return replace(run, state=state, started=started, ended=ended, seq=run.seq + len(what), error=error)
+        seq = run.seq + len(what)
+        return Run(run.id, run.kind, run.name, state, run.submitted, run.lane, started, ended, seq, error)
 
 
 def no_run(id_: str) -> NotFound:

@@ -6,20 +6,26 @@ Everything above works with SQLAlchemy Core and does not ask which of the two it
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+import psycopg
+from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from podium.errors import JournalDamaged, PodiumError, SettingsError, Unavailable
 
 T = TypeVar("T")
 
+DatabaseErrors = (DBAPIError, sqlite3.Error, psycopg.Error)
+
 LOCK_SECONDS = 30.0  # for which somebody else may hold the database before we give up
 SCHEMA_LOCK = 0x506F6469756D  # the advisory lock under which PostgreSQL's tables are made
+RESTORE = "Stop Podium, keep the file for a look at it, and restore the data directory from a copy"
 
 
 class Database:
@@ -41,18 +47,23 @@ class Database:
         return str(self.url.database) if self.sqlite else self.url.render_as_string(hide_password=True)
 
     def prepare(self, make_tables: Callable[[Connection], None]) -> None:
-        """Create the file and the tables, one process at a time; look whether the file is whole."""
-        if self.sqlite:
-            self._create_file()
-        with self.writers.connect() as connection:
+        """Create the file, see whether it is whole, create the tables; one process at a time.
+
+        Raises: JournalDamaged, Unavailable.
+        """
+        try:
             if self.sqlite:
-                self._write_ahead(connection)
-            with connection.begin():
+                self._create_file()
+            with self.writers.connect() as connection:
                 if self.sqlite:
-                    self._check(connection)
-                else:
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
-                make_tables(connection)
+                    self._write_ahead(connection)
+                    self.read(self._check)
+                with connection.begin():
+                    if not self.sqlite:
+                        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
+                    make_tables(connection)
+        except DatabaseErrors as error:
+            raise self.explain(error) from error
         if self.sqlite:
             _sync_directory(Path(str(self.url.database)).parent)
 
@@ -62,8 +73,7 @@ class Database:
         PostgreSQL always syncs: what it has not written dies with the server, not only with a power cut.
         """
         if self.sqlite and wanted is not self._durable:
-            raw: Any = connection.connection.driver_connection
-            raw.execute(f"PRAGMA synchronous = {'FULL' if wanted else 'NORMAL'}")
+            raw(connection).execute(f"PRAGMA synchronous = {'FULL' if wanted else 'NORMAL'}")
             self._durable = wanted
 
     def disconnected(self) -> None:
@@ -74,37 +84,36 @@ class Database:
         try:
             with self.readers.connect() as connection:
                 return query(connection)
-        except DBAPIError as error:
+        except DatabaseErrors as error:
             raise self.explain(error) from error
 
     def dispose(self) -> None:
         self.readers.dispose()
         self.writers.dispose()
 
-    def away(self, error: DBAPIError) -> bool:
+    def away(self, error: Exception) -> bool:
         """Whether the server is gone or not there yet, so that connecting again may help."""
-        if self.sqlite or not isinstance(error, OperationalError | InterfaceError):
+        origin = _origin(error)
+        if not isinstance(origin, psycopg.OperationalError | psycopg.InterfaceError):
             return False
-        code = getattr(error.orig, "sqlstate", None)
-        return error.connection_invalidated or code is None or code.startswith(("08", "57P"))
+        return origin.sqlstate is None or origin.sqlstate.startswith(("08", "57P", "25P03"))
 
-    def explain(self, error: DBAPIError) -> PodiumError:
+    def explain(self, error: Exception) -> PodiumError:
         """The error in the user's terms. Parameters and passwords are not in it."""
-        code = str(getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or "")
+        origin = _origin(error)
+        reason = str(origin).strip().replace("\n", " ")
+        code = getattr(origin, "sqlite_errorname", None) or getattr(origin, "sqlstate", None) or ""
         where = str(self)
-        if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or code in ("XX001", "XX002"):
-            return JournalDamaged(f"the database is damaged ({error.orig})", where=where, hint=RESTORE)
+        if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "XX001", "XX002")):
+            return JournalDamaged(f"the database is damaged ({reason})", where=where, hint=RESTORE)
         if code in ("SQLITE_FULL", "53100"):
             return Unavailable("the disk is full, nothing was written", where=where, hint="Free some space")
-        if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or code == "55P03":
-            return Unavailable(
-                f"another process has kept the database locked for {LOCK_SECONDS:.0f} s", where=where, hint="End it"
-            )
+        if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "55P03")):
+            locked = f"another process has kept the database locked for {LOCK_SECONDS:.0f} s"
+            return Unavailable(locked, where=where, hint="End it")
         if code.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")):
-            return Unavailable(
-                f"the file cannot be used ({error.orig})", where=where, hint="See to the disk and rights"
-            )
-        return Unavailable(f"the database does not answer ({error.orig})".replace("\n", " "), where=where)
+            return Unavailable(f"the file cannot be used ({reason})", where=where, hint="See to the disk and its rights")
+        return Unavailable(f"the database does not answer ({reason})", where=where)
 
     def _engine(self, begin: str, *, pool_size: int) -> Engine:
         options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "hide_parameters": True}
@@ -114,16 +123,16 @@ class Database:
         engine = create_engine(self.url, **options)
         if self.sqlite:
             event.listen(engine, "connect", _prepare_sqlite)
-            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+            event.listen(engine, "begin", lambda connection: raw(connection).execute(begin))
         else:
             event.listen(engine, "connect", self._prepare_postgresql)
         return engine
 
-    def _prepare_postgresql(self, raw: Any, _record: Any) -> None:
-        raw.execute("SET synchronous_commit = on")
-        raw.execute(f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}")
-        raw.execute(f"SET idle_in_transaction_session_timeout = {self._idle_seconds * 1000:.0f}")
-        raw.commit()
+    def _prepare_postgresql(self, driver: Any, _record: Any) -> None:
+        driver.execute("SET synchronous_commit = on")
+        driver.execute(f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}")
+        driver.execute(f"SET idle_in_transaction_session_timeout = {self._idle_seconds * 1000:.0f}")
+        driver.commit()
 
     def _create_file(self) -> None:
         path = Path(str(self.url.database))
@@ -139,14 +148,13 @@ class Database:
 
     def _write_ahead(self, connection: Connection) -> None:
         """Switch to write-ahead logging, which SQLite refuses at once while somebody else looks at the file."""
-        raw: Any = connection.connection.driver_connection
         deadline = time.monotonic() + LOCK_SECONDS
         while True:
             try:
-                raw.execute("PRAGMA journal_mode = WAL").fetchone()
-            except raw.OperationalError as error:
+                raw(connection).execute("PRAGMA journal_mode = WAL").fetchone()
+            except sqlite3.OperationalError as error:
                 if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
-                    raise DBAPIError.instance(None, None, error, raw.Error) from error
+                    raise
                 time.sleep(0.02)
             else:
                 return
@@ -157,7 +165,34 @@ class Database:
             raise JournalDamaged(f"the database is damaged ({found})", where=str(self), hint=RESTORE)
 
 
-RESTORE = "Stop Podium, keep the file for a look at it, and restore the data directory from a copy"
+class Prepared:
+    """A statement compiled once for the driver, for where SQLAlchemy's own way to it would cost more than the database.
+
+    Args:
+        columns: the values it is given, by name.
+    """
+
+    def __init__(self, statement: Executable, database: Database, columns: Sequence[str] = ()) -> None:
+        compiled: Any = statement.compile(database.writers, column_keys=list(columns))
+        self._text = str(compiled)
+        self._values: Callable[[Mapping[str, Any]], Any] = (
+            itemgetter(*compiled.positiontup) if compiled.positiontup else lambda row: row
+        )
+
+    def many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        raw(connection).cursor().executemany(self._text, [self._values(row) for row in rows])
+
+    def scalar(self, connection: Connection) -> Any:
+        return raw(connection).execute(self._text).fetchone()[0]
+
+
+def raw(connection: Connection) -> Any:
+    """The driver's own connection."""
+    return connection.connection.driver_connection
+
+
+def _origin(error: Exception) -> BaseException:
+    return error.orig or error if isinstance(error, DBAPIError) else error
 
 
 def _read_url(url: str) -> URL:
@@ -174,12 +209,12 @@ def _read_url(url: str) -> URL:
             raise SettingsError(f"no journal can be kept in {other} so", hint="Say sqlite:///PATH or postgresql://…")
 
 
-def _prepare_sqlite(raw: Any, _record: Any) -> None:
-    raw.isolation_level = None  # transactions are begun by us, where we want them
+def _prepare_sqlite(driver: Any, _record: Any) -> None:
+    driver.isolation_level = None  # transactions are begun by us, where we want them
     # A damaged byte in a text must reach the checksum instead of failing the query without a name.
-    raw.text_factory = lambda value: value.decode("utf-8", "surrogateescape")
-    raw.execute(f"PRAGMA busy_timeout = {LOCK_SECONDS * 1000:.0f}")
-    raw.execute("PRAGMA journal_size_limit = 67108864")
+    driver.text_factory = lambda value: value.decode("utf-8", "surrogateescape")
+    driver.execute(f"PRAGMA busy_timeout = {LOCK_SECONDS * 1000:.0f}")
+    driver.execute("PRAGMA journal_size_limit = 67108864")
 
 
 def _sync_directory(path: Path) -> None:

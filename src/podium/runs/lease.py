@@ -12,7 +12,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select, text, update
 
 from podium.runs.tables import lease
 
@@ -25,19 +25,20 @@ def this_process() -> str:
     return "|".join((socket.gethostname(), _boot(), _namespace(), str(pid), _started(pid) or ""))
 
 
-def known_dead(owner: str, *, here: bool) -> bool:
-    """Whether the process of that name has certainly ended.
+def alive(owner: str, *, here: bool) -> bool | None:
+    """Whether the process of that name lives; None where it cannot be told.
 
     Args:
+        owner: as `this_process` gave it.
         here: the database can only be used from this machine, so a name from another boot is from before it.
     """
     match owner.split("|"):
-        case [host, boot, namespace, pid, started]:
-            if boot != _boot():
-                return here and host == socket.gethostname()
-            return namespace == _namespace() and _started(int(pid)) != started
+        case [host, boot, _, _, _] if boot != _boot():
+            return False if here and host == socket.gethostname() else None
+        case [_, _, namespace, pid, started] if namespace == _namespace():
+            return _started(int(pid)) == started
         case _:
-            return False
+            return None
 
 
 def describe(owner: str) -> str:
@@ -86,17 +87,13 @@ def release(connection: Connection, epoch: int, now: float) -> bool:
     return _write(connection, epoch, owner="", expires=now, renewed=now)
 
 
-_EPOCH = select(lease.c.epoch).where(lease.c.id == ROW).with_for_update()
-
-
-def holds(connection: Connection, epoch: int) -> bool:
-    """Whether `epoch` is still the one that may write; nobody can take it before this transaction ends."""
-    return connection.execute(_EPOCH).scalar_one() == epoch
+# The epoch that may write; nobody can take the lease before the transaction that has read it ends.
+EPOCH = select(lease.c.epoch).where(lease.c.id == text(str(ROW))).with_for_update()
 
 
 def _write(connection: Connection, epoch: int, **values: object) -> bool:
     mine = (lease.c.id == ROW) & (lease.c.epoch == epoch)
-    return connection.execute(update(lease).where(mine).values(values)).rowcount == 1
+    return bool(connection.execute(update(lease).where(mine).values(values)).rowcount)
 
 
 def _boot() -> str:

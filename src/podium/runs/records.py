@@ -15,11 +15,13 @@ from podium.runs.events import Event, Failure, Json, Recorded, Run, RunState
 
 Values = dict[str, Any]
 
+_to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
 
 def encode(value: Any, where: str) -> str:
     """JSON in ASCII. Raises: DocumentRefused."""
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+        return _to_json(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise DocumentRefused(f"this cannot be written as JSON ({error})", where=where) from None
 
@@ -41,7 +43,7 @@ def event_row(position: int, run: str, seq: int, time: float, event: Event, data
     }
 
 
-def read_event(row: Row[Any]) -> Recorded:
+def read_event(row: Row[*tuple[Any, ...]]) -> Recorded:
     """Raises: JournalDamaged."""
     position, run, seq, time, type_, schema, data, expected = row
     if checksum(position, run, seq, time, type_, schema, data) != expected:
@@ -70,7 +72,7 @@ def standing_row(run: Run) -> Values:
     }
 
 
-def read_run(row: Row[Any]) -> Run:
+def read_run(row: Row[*tuple[Any, ...]]) -> Run:
     """Raises: JournalDamaged."""
     id_, kind, name, state, submitted, lane, started, ended, seq, error, expected = row
     try:
