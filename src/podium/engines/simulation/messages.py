@@ -23,7 +23,7 @@ class AllReady(Input):
 
 @dataclass(frozen=True, slots=True)
 class Parameterized(Input):
-    """A model has taken its parameters; it speaks `version` of the protocol and calculates as it declares (every step if it does not)."""
+    """A model has taken its parameters; speaks `version` of the protocol, calculates as declared, else every step."""
 
     model: str
     version: int = 1
@@ -32,9 +32,9 @@ class Parameterized(Input):
 
 @dataclass(frozen=True, slots=True)
 class StepSent(Input):
-    """Found by recovery: the broker has accepted step `number` for `model`."""
+    """Found by recovery: the broker has accepted step `number` for `model`; None: for all that hear the broadcast."""
 
-    model: str
+    model: str | None
     number: int
 
 

@@ -1,0 +1,286 @@
+"""What each event does to the state. Nothing is decided here: whatever was decided stands in the event.
+
+So a journal written by an older Podium leads to the state it led to then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from podium.engines.simulation.messages import Deploy, Finish, Parameterize, Remove, Step
+from podium.engines.simulation.schedule import rhythms
+from podium.engines.simulation.state import Live, Phase, State
+from podium.errors import JournalDamaged
+from podium.runs.events import Event, RunState
+from podium.runs.machine import Command
+
+Data = Mapping[str, Any]
+
+
+def apply(state: State, event: Event) -> State:
+    change = CHANGES.get(event.type)
+    if change is None or event.schema != 1:
+        raise JournalDamaged(
+            f"a simulation has no event {event.type} of schema {event.schema}",
+            hint="The journal may be of a newer Podium: run that one",
+        )
+    change(state, event.data)
+    return state
+
+
+def expected(state: State) -> set[str]:
+    """The models whose answer the phase or the step needs."""
+    if state.phase is Phase.PARAMETERIZING:
+        return set(state.schedule.models)
+    if state.phase is Phase.STEPPING:
+        return set(state.schedule.due(state.step).all)
+    return set()
+
+
+def _command(state: State, models: Collection[str]) -> Command:
+    key, plan = state.key, state.plan
+    match state.phase:
+        case Phase.DEPLOYING:
+            return Deploy(key)
+        case Phase.PARAMETERIZING:
+            return Parameterize(key, state.in_order(models))
+        case Phase.STEPPING:
+            due = state.schedule.due(state.step)
+            return Step(
+                key,
+                number=state.step,
+                time=plan.start + (state.step - 1) * plan.step_seconds,
+                models=tuple(model for model in due.singly if model in models),
+                broadcast=tuple(model for model in due.broadcast if model in models),
+                due=due.all,
+                lost=tuple(state.lost),
+            )
+        case Phase.FINISHING:
+            return Finish(key, state.running)
+        case _:
+            return Remove(key)
+
+
+def _issue(state: State, models: Collection[str]) -> None:
+    command = _command(state, models)
+    state.live.outbox[command.key] = command
+    state.live.issued = True
+
+
+def _enter(state: State, phase: Phase, at: float, within: float, settle: float = 0.0) -> None:
+    """Begin a phase or a step. While a time away is looked into its command has to wait."""
+    before = state.live
+    state.phase, state.attempt = phase, 0
+    state.since = at + settle
+    state.guard = state.since + within
+    state.live = live = Live(recovering=before.recovering, relinked=before.relinked)
+    live.waiting = expected(state)
+    if settle:
+        live.timer = state.since
+    elif not live.recovering:
+        _issue(state, live.waiting)
+
+
+def _enter_step(state: State, at: float, step: int) -> None:
+    state.step = step
+    if step <= state.plan.steps:
+        settle = state.plan.settle if state.schedule.unnumbered else 0.0
+        _enter(state, Phase.STEPPING, at, state.plan.step_timeout, settle)
+    else:
+        state.live = Live(recovering=state.live.recovering, relinked=state.live.relinked)
+
+
+def _lose_sight(state: State) -> None:
+    """Forget what was under way: it may or may not have got through."""
+    live = state.live
+    unasked = state.phase.ending or (state.phase is Phase.DEPLOYING and not state.deployed)
+    state.live = Live(
+        waiting=live.waiting,
+        parameters=live.parameters,
+        issued=live.issued and not unasked,
+        recovering=True,
+        relinked=live.relinked,
+    )
+    state.attempt += 1
+
+
+def _nothing(_: State, __: Data) -> None:
+    """For people, and for the state that the kernel keeps."""
+
+
+def _started(state: State, data: Data) -> None:
+    _enter(state, Phase.DEPLOYING, data["at"], state.plan.ready_timeout)
+
+
+def _deployed(state: State, data: Data) -> None:
+    state.deployed = True
+    state.live.outbox.pop(data["key"], None)
+
+
+def _ready(state: State, data: Data) -> None:
+    _enter(state, Phase.PARAMETERIZING, data["at"], state.plan.step_timeout)
+
+
+def _model_parameterized(state: State, data: Data) -> None:
+    model = data["model"]
+    state.live.waiting.remove(model)
+    state.live.parameters[model] = data["version"], data["calculations"]
+
+
+def _parameterized(state: State, data: Data) -> None:
+    state.versions = dict(data["versions"])
+    state.rhythms = rhythms(data["calculations"], state.plan.step_seconds)
+    state.reschedule()
+    _enter_step(state, data["at"], 1 + data.get("skipped", 0))
+
+
+def _answered(state: State, data: Data) -> None:
+    state.live.waiting.remove(data["model"])
+
+
+def _step_finished(state: State, data: Data) -> None:
+    _enter_step(state, data["at"], data["step"] + 1 + data.get("skipped", 0))
+
+
+def _sent(state: State, data: Data) -> None:
+    state.live.sent.update(data["models"])
+
+
+def _command_sent(state: State, data: Data) -> None:
+    state.live.outbox.pop(data["key"], None)
+
+
+def _command_due(state: State, _: Data) -> None:
+    state.live.timer = None
+    _issue(state, state.live.waiting)
+
+
+def _command_failed(state: State, data: Data) -> None:
+    live = state.live
+    live.outbox.pop(data["key"], None)
+    live.failures += 1
+    live.doubt = f"it could not be sent: {data['reason']}"
+    live.timer = data["retry"]
+    live.rungs = ("missing", *live.rungs)
+    live.pause = state.plan.quiet
+    live.fresh = frozenset()
+
+
+def _repeated(state: State, data: Data) -> None:
+    live = state.live
+    state.attempt += 1
+    _issue(state, (*data["models"], *data.get("first", ())))
+    live.fresh = frozenset()
+    if live.rungs[:1] == ("always",):
+        live.pause = max(2 * live.pause, 1.0)
+    else:
+        live.rungs = live.rungs[1:]
+    live.timer = data["at"] + live.pause if live.rungs else None
+
+
+def _step_repeated(state: State, data: Data) -> None:
+    if data["step"] not in state.repeated[-1:]:
+        state.repeated.append(data["step"])
+    _repeated(state, data)
+
+
+def _resumed(state: State, data: Data) -> None:
+    """Time away does not count, and there is time to listen however late it was."""
+    _lose_sight(state)
+    live, down = state.live, data["down"]
+    live.issued = not state.phase.ending and (state.phase is not Phase.DEPLOYING or state.deployed)
+    live.doubt = "Podium was away"
+    state.since += down
+    if state.guard is not None:
+        state.guard = max(state.guard + down, data["at"] + state.plan.quiet)
+
+
+def _link_lost(state: State, _: Data) -> None:
+    _lose_sight(state)
+    state.live.relinked = True
+    state.live.doubt = "the link to the broker was lost"
+
+
+def _recovered(state: State, data: Data) -> None:
+    live, at = state.live, data["at"]
+    live.recovering = live.relinked = False
+    if not live.issued:
+        if state.since > at:
+            live.timer = min(state.since, at + state.plan.settle)
+        else:
+            _issue(state, live.waiting)
+        return
+    if data["send"]:
+        _issue(state, data["send"])
+    live.fresh = frozenset(data["fresh"])
+    live.rungs = tuple(data["rungs"])
+    live.pause = state.plan.quiet
+    live.timer = at + live.pause if live.rungs else None
+
+
+def _lost(state: State, data: Data) -> None:
+    model = data["model"]
+    state.lost[model] = data["reason"]
+    state.live.waiting.discard(model)
+    state.reschedule()
+
+
+def _model_ended(state: State, data: Data) -> None:
+    state.ended.add(data["model"])
+
+
+def _model_failed(state: State, data: Data) -> None:
+    state.outcome = RunState.FAILED
+    state.error = dict(data["error"])
+
+
+def _ending(state: State, data: Data) -> None:
+    state.outcome = RunState(data["outcome"])
+    state.error = dict(data["error"]) if "error" in data else None
+    plan = state.plan
+    # Models that were never ready may not listen yet: there is little to wait for.
+    within = min(plan.quiet, plan.end_timeout) if state.phase is Phase.DEPLOYING else plan.end_timeout
+    _enter(state, Phase.FINISHING, data["at"], within)
+
+
+def _removing(state: State, data: Data) -> None:
+    _enter(state, Phase.REMOVING, data["at"], state.plan.end_timeout)
+
+
+def _ended(state: State, outcome: RunState, data: Data) -> None:
+    state.phase, state.outcome = Phase.ENDED, outcome
+    state.error = dict(data["error"]) if "error" in data else None
+    state.guard = None
+    state.attempt = 0
+    state.live = Live()
+
+
+CHANGES: Mapping[str, Callable[[State, Data], None]] = {
+    "command.due": _command_due,
+    "command.failed": _command_failed,
+    "command.repeated": _repeated,
+    "command.sent": _command_sent,
+    "link.lost": _link_lost,
+    "model.answered": _answered,
+    "model.ended": _model_ended,
+    "model.failed": _model_failed,
+    "model.lost": _lost,
+    "model.parameterized": _model_parameterized,
+    "models.deployed": _deployed,
+    "models.parameterized": _parameterized,
+    "models.ready": _ready,
+    "run.cancelled": lambda state, data: _ended(state, RunState.CANCELLED, data),
+    "run.ending": _ending,
+    "run.failed": lambda state, data: _ended(state, RunState.FAILED, data),
+    "run.recovered": _recovered,
+    "run.removing": _removing,
+    "run.resumed": _resumed,
+    "run.running": _nothing,
+    "run.started": _started,
+    "run.submitted": _nothing,
+    "run.succeeded": lambda state, data: _ended(state, RunState.SUCCEEDED, data),
+    "step.finished": _step_finished,
+    "step.repeated": _step_repeated,
+    "step.sent": _sent,
+}

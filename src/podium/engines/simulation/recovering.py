@@ -1,0 +1,96 @@
+"""What to send again after something may have been lost, to whom, and when.
+
+Models of version 2 know the number of a step and answer one they have done without doing it again, so it is sent to
+them again freely. Models of version 1 count what arrives: for them the machine listens first, sends again only what it
+must, and writes down that it did, because results may differ from those of an undisturbed run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from podium.engines.simulation.state import Phase, State
+from podium.runs.events import Event
+from podium.runs.machine import LinkLost, PerformFailed, Recovered, Resumed
+
+LONGEST_BACK_OFF = 10.0
+
+
+def resumed(state: State, what: Resumed) -> tuple[Event, ...] | str:
+    if not (state.phase.working or state.phase.ending):
+        return "nothing is under way"
+    return (Event("run.resumed", {"at": what.now, "down": what.down}),)
+
+
+def link_lost(state: State, what: LinkLost) -> tuple[Event, ...] | str:
+    if not (state.phase.working or state.phase.ending):
+        return "nothing is under way"
+    return (Event("link.lost", {"at": what.now}),)
+
+
+def recovered(state: State, what: Recovered) -> tuple[Event, ...] | str:
+    """All that can be known is known: decide what to send at once, and what to listen for."""
+    live = state.live
+    if not live.recovering:
+        return "nothing is being recovered"
+    send: Sequence[str] = ()
+    again: tuple[str, ...] = ()
+    rungs: tuple[str, ...] = ()
+    if state.phase is Phase.STEPPING and live.issued:
+        due = state.schedule.due(state.step)
+        certain = what.complete and not live.relinked
+        unsent = {model for model in live.waiting if what.complete and model not in live.sent}
+        if not certain and not live.waiting.isdisjoint(due.broadcast):
+            again = tuple(model for model in due.broadcast if model not in unsent)
+        if not state.schedule.unnumbered:
+            send, again = state.in_order({*unsent, *again}), ()
+            rungs = () if certain else ("always",)
+        else:
+            send = state.in_order(unsent)
+            rungs = () if certain or live.waiting <= {*send, *again} else ("missing", "all")
+    elif live.issued:
+        rungs = ("missing",)
+    data = {
+        "at": what.now,
+        "complete": what.complete,
+        "send": [] if again else list(send),
+        "fresh": [*send, *again],
+        "rungs": list(rungs),
+    }
+    found = Event("run.recovered", data, transient=True)
+    return (_step_repeated(state, what.now, again, first=send), found) if again else (found,)
+
+
+def repeat(state: State, now: float) -> tuple[Event, ...]:
+    """The time to listen is over and answers are missing."""
+    live = state.live
+    if state.phase is not Phase.STEPPING:
+        return (_command_repeated(state, now, state.in_order(live.waiting)),)
+    if live.rungs[0] == "missing":
+        models = state.in_order(live.waiting - live.fresh) or state.in_order(live.waiting)
+    else:
+        models = state.schedule.due(state.step).all
+    if state.schedule.unnumbered:
+        return (_step_repeated(state, now, models),)
+    return (_command_repeated(state, now, models),)
+
+
+def failed_to_send(state: State, what: PerformFailed) -> tuple[Event, ...]:
+    """Try again later. Part may have got through, so with models of version 1 a step waits for news of the link."""
+    pause = min(0.5 * 2.0**state.live.failures, LONGEST_BACK_OFF)
+    if state.phase is Phase.STEPPING and state.schedule.unnumbered:
+        pause = max(pause, state.plan.quiet)
+    data = {"at": what.now, "key": what.key, "reason": what.reason, "retry": what.now + pause}
+    return (Event("command.failed", data, transient=True),)
+
+
+def _step_repeated(state: State, now: float, models: Sequence[str], first: Sequence[str] = ()) -> Event:
+    data = {"at": now, "step": state.step, "models": list(models), "reason": state.live.doubt}
+    if first:
+        data["first"] = list(first)  # these had not been sent it: no repetition
+    return Event("step.repeated", data)
+
+
+def _command_repeated(state: State, now: float, models: Sequence[str]) -> Event:
+    data = {"at": now, "command": state.key, "models": list(models), "reason": state.live.doubt}
+    return Event("command.repeated", data)

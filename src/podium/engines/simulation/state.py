@@ -1,0 +1,195 @@
+"""Where a simulation stands: what its events have led to, and what only this process knows.
+
+The two are kept apart. `State` follows from the journal alone and is what a snapshot holds; `Live` is what happened
+since the last event that was written down, which recovery finds out again or asks for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from podium.engines.simulation.document import SimulationDocument
+from podium.engines.simulation.schedule import Rhythm, Schedule
+from podium.errors import JournalDamaged
+from podium.runs.events import Json, RunState
+from podium.runs.machine import Command
+
+SNAPSHOT_SCHEMA = 1
+
+
+class Phase(StrEnum):
+    """What a run is waiting for. It only moves forward."""
+
+    QUEUED = "queued"
+    DEPLOYING = "deploying"
+    PARAMETERIZING = "parameterizing"
+    STEPPING = "stepping"
+    FINISHING = "finishing"
+    REMOVING = "removing"
+    ENDED = "ended"
+
+    @property
+    def working(self) -> bool:
+        """Models have been asked for, and their end has not."""
+        return self in (Phase.DEPLOYING, Phase.PARAMETERIZING, Phase.STEPPING)
+
+    @property
+    def ending(self) -> bool:
+        return self in (Phase.FINISHING, Phase.REMOVING)
+
+
+@dataclass(slots=True)
+class Live:
+    """What is known about the command of this phase (of this step) and not written down.
+
+    Args:
+        waiting: the models that have not answered it.
+        parameters: what models answered to their parameters: version and calculations, as they will be written down.
+        outbox: the commands that are due and not confirmed.
+        issued: it was put into the outbox, or may have been by a process before this one.
+        timer: when something is to be sent (again).
+        rungs: to whom it is sent again while answers are missing, next first: `missing`, `all`, or `always` to all.
+        pause: how long to listen between rungs.
+        fresh: the models that got it after a loss, so that it need not be repeated to them so soon.
+        failures: how often it could not be sent.
+        doubt: why it is to be sent again.
+        recovering: inputs of a time away are being fed; nothing is pending.
+        relinked: the link was lost, so even what the broker accepted may not have arrived.
+        sent: the models for which the broker has accepted it, as recovery found.
+    """
+
+    waiting: set[str] = field(default_factory=set)
+    parameters: dict[str, tuple[int, list[list[Any]]]] = field(default_factory=dict)
+    outbox: dict[str, Command] = field(default_factory=dict)
+    issued: bool = False
+    timer: float | None = None
+    rungs: tuple[str, ...] = ()
+    pause: float = 0.0
+    fresh: frozenset[str] = frozenset()
+    failures: int = 0
+    doubt: str | None = None
+    recovering: bool = False
+    relinked: bool = False
+    sent: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class State:
+    """A simulation as its journal tells it.
+
+    Args:
+        step: the current step, from 1; one more than the last when all are done.
+        since: when the phase or the step began, time away not counted.
+        guard: when it will have taken too long.
+        attempt: how often the command of the phase or the step was given before; part of its key.
+        deployed: the order to deploy went out.
+        versions: protocol versions other than 1.
+        rhythms: of models that declare calculations.
+        lost: models the run goes on without, and why.
+        ended: models whose process has ended.
+        repeated: steps that were repeated in a way that may change results.
+        outcome: what the run ends as, from the moment that is known.
+        error: why, as JSON of a `Failure`.
+    """
+
+    plan: SimulationDocument
+    phase: Phase = Phase.QUEUED
+    step: int = 0
+    since: float = 0.0
+    guard: float | None = None
+    attempt: int = 0
+    deployed: bool = False
+    versions: dict[str, int] = field(default_factory=dict)
+    rhythms: dict[str, tuple[Rhythm, ...]] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+    repeated: list[int] = field(default_factory=list)
+    outcome: RunState | None = None
+    error: dict[str, Json] | None = None
+    live: Live = field(default_factory=Live)
+    schedule: Schedule = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.reschedule()
+
+    def reschedule(self) -> None:
+        self.schedule = self.scheduled(without=())
+
+    def scheduled(self, without: Collection[str], rhythms: dict[str, tuple[Rhythm, ...]] | None = None) -> Schedule:
+        """The schedule when `without` are lost as well, and the models declare `rhythms`."""
+        left = (model for model in self.plan.models if model not in self.lost and model not in without)
+        return Schedule(left, self.versions, self.rhythms if rhythms is None else rhythms)
+
+    @property
+    def key(self) -> str:
+        """The key of the command that this phase or step is about."""
+        match self.phase:
+            case Phase.DEPLOYING:
+                base = "deploy"
+            case Phase.PARAMETERIZING:
+                base = "parameterize"
+            case Phase.STEPPING:
+                base = f"step:{self.step}"
+            case Phase.FINISHING:
+                base = "finish"
+            case _:
+                base = "remove"
+        return f"{base}:again:{self.attempt}" if self.attempt else base
+
+    def in_order(self, models: Collection[str]) -> tuple[str, ...]:
+        return tuple(model for model in self.plan.models if model in models)
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The models whose process is not known to have ended, lost ones included."""
+        return tuple(model for model in self.plan.models if model not in self.ended)
+
+
+def plan_of(document: Mapping[str, Any]) -> SimulationDocument:
+    return SimulationDocument.model_validate(document["simulation"])
+
+
+def dump(state: State) -> Json:
+    return {
+        "schema": SNAPSHOT_SCHEMA,
+        "phase": state.phase.value,
+        "step": state.step,
+        "since": state.since,
+        "guard": state.guard,
+        "attempt": state.attempt,
+        "deployed": state.deployed,
+        "versions": dict(state.versions),
+        "rhythms": {model: [list(rhythm) for rhythm in rhythms] for model, rhythms in state.rhythms.items()},
+        "lost": dict(state.lost),
+        "ended": sorted(state.ended),
+        "repeated": list(state.repeated),
+        "outcome": state.outcome and state.outcome.value,
+        "error": state.error and dict(state.error),
+    }
+
+
+def load(document: Mapping[str, Any], snapshot: Json) -> State:
+    if not isinstance(snapshot, dict) or snapshot.get("schema") != SNAPSHOT_SCHEMA:
+        raise JournalDamaged("a snapshot of a simulation has a shape this version does not know", where="snapshot")
+    return State(
+        plan_of(document),
+        phase=Phase(snapshot["phase"]),
+        step=snapshot["step"],
+        since=snapshot["since"],
+        guard=snapshot["guard"],
+        attempt=snapshot["attempt"],
+        deployed=snapshot["deployed"],
+        versions=dict(snapshot["versions"]),
+        rhythms={
+            model: tuple((period, offset) for period, offset in rhythms)
+            for model, rhythms in snapshot["rhythms"].items()
+        },
+        lost=dict(snapshot["lost"]),
+        ended=set(snapshot["ended"]),
+        repeated=list(snapshot["repeated"]),
+        outcome=RunState(snapshot["outcome"]) if snapshot["outcome"] else None,
+        error=snapshot["error"],
+    )

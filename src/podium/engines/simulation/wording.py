@@ -1,0 +1,74 @@
+"""What people read when a simulation does not go well: which model, at which step, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from podium.engines.simulation.messages import ModelEnded
+from podium.engines.simulation.state import Phase, State
+from podium.runs.events import Failure
+
+NAMED = 3
+
+
+def names(models: Sequence[str]) -> str:
+    """A few names, and how many more."""
+    few = ", ".join(models[:NAMED])
+    more = len(models) - NAMED
+    return f"{few} and {more} more" if more > 0 else few
+
+
+def when(state: State) -> str:
+    match state.phase:
+        case Phase.DEPLOYING:
+            return "before all models were ready"
+        case Phase.PARAMETERIZING:
+            return "while the models took their parameters"
+        case Phase.STEPPING:
+            return f"in step {state.step} of {state.plan.steps}"
+        case _:
+            return "after the last step; its results may be incomplete"
+
+
+def ended(state: State, what: ModelEnded) -> Failure:
+    if what.success:
+        told = f"model {what.model} ended before the simulation was done, {when(state)}"
+    else:
+        code = f" with exit code {what.exit_code}" if what.exit_code is not None else ""
+        told = f"model {what.model} ended{code} {when(state)}"
+    reason = f"{told}: {what.reason}" if what.reason else told
+    return Failure(reason, what.model, what.exit_code, tuple(what.last_lines))
+
+
+def reported(state: State, model: str, reason: str) -> Failure:
+    return Failure(f"model {model} reported an error {when(state)}: {reason}", model)
+
+
+def silent(state: State, models: Sequence[str]) -> Failure:
+    task = f"step {state.step} of {state.plan.steps}" if state.phase is Phase.STEPPING else "its parameters"
+    reason = f"no answer to {task} within {state.plan.step_timeout:g} s from {names(models)}"
+    if state.live.doubt:
+        reason += f" ({state.live.doubt})"
+    return Failure(reason, models[0] if len(models) == 1 else None)
+
+
+def never_ready(state: State) -> Failure:
+    reason = f"not all models were ready within {state.plan.ready_timeout:g} s"
+    if state.live.doubt:
+        reason += f" ({state.live.doubt})"
+    return Failure(reason)
+
+
+def not_performed(state: State, reason: str) -> Failure:
+    match state.phase:
+        case Phase.DEPLOYING:
+            task = "the models could not be deployed"
+        case Phase.PARAMETERIZING:
+            task = "the models could not be given their parameters"
+        case _:
+            task = f"step {state.step} could not be sent"
+    return Failure(f"{task}: {reason}")
+
+
+def none_left(last: Failure) -> Failure:
+    return Failure(f"no model is left; the last: {last.reason}", last.model, last.exit_code, last.last_lines)
