@@ -43,7 +43,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/simulation.py
 
 proto: $(VENV)/.dev
-	cd src && ../$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. podium/sdk/lifecycle.proto
+	cd src && ../$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. podium/sdk/lifecycle.proto podium/sdk/data.proto
 
 requirements:
 	./requirements/compile

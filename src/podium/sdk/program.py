@@ -1,0 +1,338 @@
+"""The main program of a service: its conversation with the orchestrators, from ready to done.
+
+Messages come out of one queue and are handled one after another in the main thread, which also calculates; the network
+has its own thread. What an orchestrator repeats (after a restart, a lost connection) is answered again, not done again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import signal
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from google.protobuf.message import DecodeError, Message
+
+from podium.sdk import lifecycle_pb2 as pb
+from podium.sdk import topics, wire
+from podium.sdk.context import Parameter
+from podium.sdk.environment import Environment, EnvironmentProblem, parameters
+from podium.sdk.esdl import EsdlError
+from podium.sdk.model import CalculationFailed, Datum, Model, Step
+from podium.sdk.network import Link, LinkProblem, Received, Restored
+from podium.sdk.parameters import ModelParameters, ParametersError
+from podium.sdk.results import ResultsWriter
+from podium.sdk.service import CalculationService
+
+log = logging.getLogger("podium.sdk")
+
+PATIENCE_SECONDS = 10.0  # after so long without its inputs, a step says what it waits for
+TERMINATED = 128 + signal.SIGTERM
+
+
+@dataclass(frozen=True, slots=True)
+class _Terminate:
+    """SIGTERM came."""
+
+
+class _Terminated(BaseException):
+    """Ends a calculation under way."""
+
+
+def main(service: CalculationService) -> int:
+    """Serve one simulation; gives the exit code."""
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        environment = Environment.read(os.environ)
+        settings = parameters(os.environ, service.parameters)
+    except EnvironmentProblem as problem:
+        log.error("%s: %s", service.name, problem)
+        return 2
+    logging.getLogger().setLevel(environment.log_level)
+    return Program(service, environment, settings).run()
+
+
+class Program:
+    """One model's life."""
+
+    def __init__(
+        self, service: CalculationService, environment: Environment, settings: Mapping[str, Parameter]
+    ) -> None:
+        self._service = service
+        self._environment = environment
+        self._settings = settings
+        self._inbox: queue.SimpleQueue[Received | Restored | LinkProblem | _Terminate] = queue.SimpleQueue()
+        name = f"{environment.simulation}-{environment.model}-{os.urandom(4).hex()}"
+        self._link = Link(environment.broker, name, self._inbox.put)
+        self._results: ResultsWriter | None = None
+        self._parameters: ModelParameters | None = None
+        self._model: Model | None = None
+        self._answered = True  # the present step, or there is none
+        self._calculating = False
+
+        to_me = (environment.simulator, environment.simulation, environment.model)
+        self._parameters_topic = topics.simulator_to_model(*to_me, "ModelParameters")
+        self._step_topic = topics.simulator_to_model(*to_me, "NewStep")
+        self._done_topic = topics.simulator_to_model(*to_me, "SimulationDone")
+        self._step_for_all_topic = topics.step_for_all(environment.simulator, environment.simulation)
+
+    def run(self) -> int:
+        """The whole conversation; gives the exit code."""
+        signal.signal(signal.SIGTERM, self._on_sigterm)
+        handler = _LogTopic(self._link, topics.log(*self._me))
+        try:
+            self._link.connect()
+            logging.getLogger().addHandler(handler)
+            ping, pong = topics.health_of_model(self._environment.simulation, self._environment.model)
+            self._link.answer(ping, lambda payload: self._answer_ping(payload, pong))
+            self._link.subscribe([self._parameters_topic, self._step_topic, self._done_topic, self._step_for_all_topic])
+            self._say_ready()
+            while not self._handle(self._next()):
+                pass
+        except (LinkProblem, ParametersError, EsdlError, CalculationFailed) as error:
+            return self._fail(error)
+        except _Terminated:
+            log.info("ended by SIGTERM")
+            return TERMINATED
+        else:
+            return 0
+        finally:
+            logging.getLogger().removeHandler(handler)
+            if self._results is not None:
+                self._results.close()
+            self._link.close()
+
+    @property
+    def _me(self) -> tuple[str, str, str]:
+        return self._environment.simulator, self._environment.simulation, self._environment.model
+
+    def _next(self) -> Received | Restored:
+        """The next thing to handle. Raises: LinkProblem, _Terminated."""
+        while True:
+            try:
+                item = self._inbox.get(timeout=None if self._answered else PATIENCE_SECONDS)
+            except queue.Empty:
+                self._say_what_is_missing()
+                continue
+            if isinstance(item, LinkProblem):
+                raise item
+            if isinstance(item, _Terminate):
+                raise _Terminated
+            return item
+
+    def _handle(self, item: Received | Restored) -> bool:
+        """Do what a message asks for. True: the simulation is done."""
+        if isinstance(item, Restored):
+            self._on_restored()
+        elif item.topic == self._done_topic:
+            log.info("the simulation is done")
+            return True
+        elif item.topic == self._parameters_topic:
+            self._on_parameters(item)
+        elif item.topic in (self._step_topic, self._step_for_all_topic):
+            self._on_step(item)
+        else:
+            self._on_data(item)
+        return False
+
+    def _on_parameters(self, item: Received) -> None:
+        try:
+            text = pb.ModelParameters.FromString(item.payload).parameters_dict
+        except DecodeError as error:
+            log.warning("ignored unreadable ModelParameters: %s", error)
+            return
+        if self._model is None:
+            self._parameters = ModelParameters.from_json(text)
+            self._model = Model(self._service, self._parameters, self._settings)
+            self._listen(self._model, self._parameters)
+            if self._environment.database is not None:
+                self._results = ResultsWriter(self._environment.database, *self._me[1:])
+        self._say_parameterized()
+
+    def _listen(self, model: Model, given: ModelParameters) -> None:
+        simulation = self._environment.simulation
+        own = [thing.id for thing in given.objects]
+        self._link.subscribe(
+            topics.data(service, simulation, esdl_id, output) for service, esdl_id, output in model.wiring.patterns(own)
+        )
+
+    def _on_step(self, item: Received) -> None:
+        try:
+            step = self._read_step(item.payload)
+        except (DecodeError, ValueError, TypeError, KeyError, AttributeError) as error:
+            log.warning("ignored an unreadable NewStep: %r", error)
+            return
+        model = self._model
+        if model is None:
+            log.warning("ignored NewStep %d: there were no parameters before", step.number)
+        elif item.topic == self._step_for_all_topic and not self._numbered:
+            log.debug("ignored NewStep %d for models of version 2", step.number)
+        elif step.number > model.step.number:
+            self._begin(model, step)
+        elif step.number == model.step.number:
+            self._repeat(model, step)
+        elif self._numbered:
+            self._say_done(step.number)
+        else:
+            log.warning("ignored NewStep %d: it is long done", step.number)
+
+    def _begin(self, model: Model, step: Step) -> None:
+        if not self._answered:
+            log.warning("step %d was not finished when step %d came", model.step.number, step.number)
+        if not self._is_due(step):
+            model.observe(step)
+            self._answered = True
+            return
+        self._answered = False
+        model.begin(step)
+        self._calculate(model)
+
+    def _repeat(self, model: Model, step: Step) -> None:
+        log.info("step %d came again", step.number)
+        model.lose(step.lost)
+        self._say_data(model)
+        if self._answered:
+            if self._is_due(step):
+                self._say_done(step.number)
+        else:
+            self._calculate(model)
+
+    def _on_data(self, item: Received) -> None:
+        try:
+            datum = wire.decode(item.topic, item.payload)
+        except ValueError as error:
+            log.warning("ignored: %s", error)
+            return
+        if self._model is None or not self._model.offer(datum):
+            log.debug("ignored data on %s: nobody listens", item.topic)
+        elif not self._answered:
+            self._calculate(self._model)
+
+    def _calculate(self, model: Model) -> None:
+        """Go as far as the inputs allow, and answer the step when all is done."""
+        self._calculating = True
+        for datum in model.calculate():
+            self._send(datum)
+        self._calculating = False
+        if not model.done:
+            return
+        if self._results is not None:
+            for thing, fields in model.results():
+                self._results.record(model.step.stamp, thing, fields)
+        self._answered = True  # before it is said: the next step may come at once
+        self._say_done(model.step.number)
+
+    @property
+    def _numbered(self) -> bool:
+        """Whether both sides speak version 2, where steps carry their number."""
+        return self._parameters is not None and self._parameters.protocol_version >= 2
+
+    def _read_step(self, payload: bytes) -> Step:
+        given = json.loads(pb.NewStep.FromString(payload).parameters_dict)
+        number = int(given["time_step_nr"])
+        if number < 1:
+            raise ValueError(f"there is no step {number}")
+        due = given.get("due")
+        return Step(
+            number,
+            int(given["start_time_stamp"]),
+            due=None if due is None else frozenset(due),
+            lost=frozenset(given.get("lost_esdl_ids", ())),
+        )
+
+    def _on_restored(self) -> None:
+        """What was said last may be lost. Version 1 cannot tell a repetition: there the orchestrator asks."""
+        log.info("connected again")
+        if self._model is None:
+            self._say_ready()
+        elif self._numbered and self._model.step.number == 0:
+            self._say_parameterized()
+        elif self._numbered:
+            self._say_data(self._model)
+            if self._answered and self._is_due(self._model.step):
+                self._say_done(self._model.step.number)
+
+    def _is_due(self, step: Step) -> bool:
+        return step.due is None or self._environment.model in step.due
+
+    def _say_ready(self) -> None:
+        topic = topics.model_to_mso(self._environment.simulation, self._environment.model, "ReadyForProcessing")
+        self._link.publish(topic, pb.ReadyForProcessing().SerializeToString())
+
+    def _say_parameterized(self) -> None:
+        message = pb.Parameterized()
+        if self._parameters is not None and self._numbered:
+            message.protocol_version = 2
+            every_step = self._parameters.simulation.step_seconds
+            for each in self._service.calculations:
+                message.calculations.add(
+                    name=each.name, period_seconds=each.period or every_step, offset_seconds=each.offset
+                )
+        self._tell_simulator("Parameterized", message)
+
+    def _say_done(self, number: int) -> None:
+        self._tell_simulator("CalculationsDone", pb.CalculationsDone(time_step_nr=number if self._numbered else 0))
+
+    def _say_data(self, model: Model) -> None:
+        for datum in model.sent():
+            if (
+                self._numbered or datum.step == model.step.number
+            ):  # who counts arrivals must not see the step before again
+                self._send(datum)
+
+    def _send(self, datum: Datum) -> None:
+        topic = topics.data(datum.service, self._environment.simulation, datum.esdl_id, datum.output)
+        self._link.publish(topic, wire.encode(datum, numbered=self._numbered))
+
+    def _tell_simulator(self, name: str, message: Message) -> None:
+        self._link.publish(topics.model_to_simulator(*self._me, name), message.SerializeToString())
+
+    def _say_what_is_missing(self) -> None:
+        if self._model is not None and (missing := self._model.missing()):
+            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+            log.warning("step %d still waits for %s%s", self._model.step.number, ", ".join(missing[:5]), more)
+
+    def _answer_ping(self, payload: bytes, pong: str) -> None:
+        """In the network thread."""
+        try:
+            pb.PingHealthMSOToModel.FromString(payload)
+        except DecodeError as error:
+            log.warning("ignored an unreadable ping: %s", error)
+            return
+        self._link.publish(pong, pb.PongHealthModelToMSO(healthy=pb.HEALTHY).SerializeToString())
+
+    def _fail(self, error: Exception) -> int:
+        cause = error.__cause__ if isinstance(error, CalculationFailed) else None
+        text = str(error)
+        if cause is not None:
+            last_line = traceback.format_exception_only(cause)[-1].strip()
+            frame = traceback.extract_tb(cause.__traceback__)[-1]
+            text = f"{error}: {last_line} ({Path(frame.filename).name}, line {frame.lineno})"
+        log.error(text, exc_info=cause)
+        self._tell_simulator("ErrorOccurred", pb.ErrorOccurred(error_message=text))
+        return 1
+
+    def _on_sigterm(self, _number: int, _frame: FrameType | None) -> None:
+        if self._calculating:
+            raise _Terminated
+        self._inbox.put(_Terminate())  # a SimpleQueue may be filled from a signal handler
+
+
+class _LogTopic(logging.Handler):
+    """Sends log lines to the orchestrator as well."""
+
+    def __init__(self, link: Link, topic: str) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        self._link = link
+        self._topic = topic
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._link.publish(self._topic, self.format(record).encode())
