@@ -5,23 +5,26 @@ Everything above works with SQLAlchemy Core and does not ask which of the two it
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, make_url, text
+from sqlalchemy import URL, ClauseElement, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from podium.errors import JournalDamaged, PodiumError, SettingsError, Unavailable
+from podium.errors import Conflict, JournalDamaged, PodiumError, SettingsError, Unavailable
 
 T = TypeVar("T")
 
 DatabaseErrors = (DBAPIError, sqlite3.Error, psycopg.Error)
+
+_REFUSALS = (sqlite3.IntegrityError, sqlite3.InterfaceError, psycopg.IntegrityError, psycopg.DataError)
 
 LOCK_SECONDS = 30.0  # for which somebody else may hold the database before we give up
 SCHEMA_LOCK = 0x506F6469756D  # the advisory lock under which PostgreSQL's tables are made
@@ -39,9 +42,9 @@ class Database:
         self.url = _read_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self._idle_seconds = idle_seconds
-        self._durable: bool | None = None
-        self.readers = self._engine("BEGIN", pool_size=4)
-        self.writers = self._engine("BEGIN IMMEDIATE", pool_size=1)
+        self._synchronous: bool | None = None
+        self.readers = self._engine(pool_size=4)
+        self.writers = self._engine(pool_size=1)
 
     def __str__(self) -> str:
         return str(self.url.database) if self.sqlite else self.url.render_as_string(hide_password=True)
@@ -58,7 +61,7 @@ class Database:
                 if self.sqlite:
                     self._write_ahead(connection)
                     self.read(self._check)
-                with connection.begin():
+                with self.transaction(connection):
                     if not self.sqlite:
                         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
                     make_tables(connection)
@@ -67,18 +70,35 @@ class Database:
         if self.sqlite:
             _sync_directory(Path(str(self.url.database)).parent)
 
-    def durable(self, connection: Connection, wanted: bool) -> None:
-        """Have the next transaction be on disk when it is committed, or merely with the operating system.
+    def begin(self, connection: Connection, *, durable: bool = True) -> None:
+        """Begin to write, alone. It will be on disk when committed if `durable`, else with the operating system.
 
         PostgreSQL always syncs: what it has not written dies with the server, not only with a power cut.
         """
-        if self.sqlite and wanted is not self._durable:
-            raw(connection).execute(f"PRAGMA synchronous = {'FULL' if wanted else 'NORMAL'}")
-            self._durable = wanted
+        driver = raw(connection)
+        if self.sqlite and durable is not self._synchronous:
+            driver.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._synchronous = durable
+        driver.execute("BEGIN IMMEDIATE" if self.sqlite else "BEGIN")
+
+    def rollback(self, connection: Connection) -> None:
+        """After an error, which counts more than one that comes of this."""
+        with contextlib.suppress(*DatabaseErrors):
+            raw(connection).rollback()
+
+    @contextlib.contextmanager
+    def transaction(self, connection: Connection, *, durable: bool = True) -> Iterator[None]:
+        self.begin(connection, durable=durable)
+        try:
+            yield
+        except BaseException:
+            self.rollback(connection)
+            raise
+        raw(connection).commit()
 
     def disconnected(self) -> None:
         """The writing connection is gone, and with it what was set on it."""
-        self._durable = None
+        self._synchronous = None
 
     def read(self, query: Callable[[Connection], T]) -> T:
         try:
@@ -112,20 +132,21 @@ class Database:
             locked = f"another process has kept the database locked for {LOCK_SECONDS:.0f} s"
             return Unavailable(locked, where=where, hint="End it")
         if code.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")):
-            return Unavailable(f"the file cannot be used ({reason})", where=where, hint="See to the disk and its rights")
+            return Unavailable(
+                f"the file cannot be used ({reason})", where=where, hint="See to the disk and its rights"
+            )
+        if isinstance(origin, _REFUSALS):
+            return Conflict(f"the database does not accept it ({reason})", where=where)
         return Unavailable(f"the database does not answer ({reason})", where=where)
 
-    def _engine(self, begin: str, *, pool_size: int) -> Engine:
+    def _engine(self, *, pool_size: int) -> Engine:
         options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "hide_parameters": True}
         if not self.sqlite:
             keep = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
             options |= {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5, **keep}}
-        engine = create_engine(self.url, **options)
-        if self.sqlite:
-            event.listen(engine, "connect", _prepare_sqlite)
-            event.listen(engine, "begin", lambda connection: raw(connection).execute(begin))
-        else:
-            event.listen(engine, "connect", self._prepare_postgresql)
+        # Transactions are begun by us, where we want them; reading needs none.
+        engine = create_engine(self.url, isolation_level="AUTOCOMMIT", **options)
+        event.listen(engine, "connect", _prepare_sqlite if self.sqlite else self._prepare_postgresql)
         return engine
 
     def _prepare_postgresql(self, driver: Any, _record: Any) -> None:
@@ -172,7 +193,7 @@ class Prepared:
         columns: the values it is given, by name.
     """
 
-    def __init__(self, statement: Executable, database: Database, columns: Sequence[str] = ()) -> None:
+    def __init__(self, statement: ClauseElement, database: Database, columns: Sequence[str] = ()) -> None:
         compiled: Any = statement.compile(database.writers, column_keys=list(columns))
         self._text = str(compiled)
         self._values: Callable[[Mapping[str, Any]], Any] = (
@@ -180,7 +201,11 @@ class Prepared:
         )
 
     def many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        raw(connection).cursor().executemany(self._text, [self._values(row) for row in rows])
+        values = [self._values(row) for row in rows]
+        if len(values) == 1:
+            raw(connection).execute(self._text, values[0])
+        else:
+            raw(connection).cursor().executemany(self._text, values)
 
     def scalar(self, connection: Connection) -> Any:
         return raw(connection).execute(self._text).fetchone()[0]
@@ -210,7 +235,6 @@ def _read_url(url: str) -> URL:
 
 
 def _prepare_sqlite(driver: Any, _record: Any) -> None:
-    driver.isolation_level = None  # transactions are begun by us, where we want them
     # A damaged byte in a text must reach the checksum instead of failing the query without a name.
     driver.text_factory = lambda value: value.decode("utf-8", "surrogateescape")
     driver.execute(f"PRAGMA busy_timeout = {LOCK_SECONDS * 1000:.0f}")

@@ -1,7 +1,7 @@
 """Places where a test may have Podium die or stop, to see that it recovers.
 
-`PODIUM_FAILPOINTS="journal.after_append=kill@17,conductor.before_confirm=stop"` kills the process with SIGKILL when it comes
-by the named place for the 17th time, or stops it with SIGSTOP at the first. Nothing else is ever switched on by it.
+`PODIUM_FAILPOINTS="journal.after_append=kill@17,conductor.before_confirm=stop"` kills the process with SIGKILL when it
+comes by the first place for the 17th time, and stops it with SIGSTOP at the second. Switched off they cost nothing.
 """
 
 from __future__ import annotations

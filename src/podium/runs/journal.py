@@ -1,20 +1,21 @@
 """The journal: what happened in every run, written down before anybody acts upon it.
 
-It is append-only and the truth; a restarted Podium knows what it was doing from here and nowhere else. One process owns it at
-a time (`acquire`); anybody may read. Writes go through one thread (see `writer`), reads through a few others.
+It is append-only and the truth; a restarted Podium knows what it was doing from here and nowhere else. One process owns
+it at a time (`acquire`); anybody may read. Writes go through one thread (see `writer`), reads through a few others.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import Connection, func, insert, or_, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Select, func, insert, or_, select
 
 from podium.errors import Conflict, DocumentRefused, JournalDamaged, PodiumError, SettingsError, Unavailable
 from podium.runs import lease
@@ -61,7 +62,7 @@ class Journal:
 
         Raises: Unavailable, JournalDamaged, SettingsError (the database belongs to a newer Podium).
         """
-        await self._off_loop(self._prepare)
+        await self._off_loop(self._database.prepare, self._make_tables)
         self._position = await self._read(newest_position)
         loop = asyncio.get_running_loop()
         self._writer = Writer(self._database, self._clock, self._lease_seconds, loop, self._advance, self.lost.set)
@@ -74,21 +75,21 @@ class Journal:
         Raises: Conflict, naming the owner that lives.
         """
         watched: lease.Lease | None = None
-        until = 0.0
+        until = math.inf
         while True:
-            found: lease.Lease | float = await self._call(
-                lambda connection, seen=watched: self._take(connection, seen, until)
-            )
+            silent = None if time.monotonic() < until else watched
+            found: lease.Lease | float = await self._call(partial(self._take, silent))
             if not isinstance(found, lease.Lease):
                 return found
-            if watched is not None and found.renewed != watched.renewed:
-                raise Conflict(f"{lease.describe(found.owner)} owns this data", where=str(self._database))
             if watched is None:
                 watched = found
-                left = found.expires - self._clock()
-                until = time.monotonic() + min(max(left, self._lease_seconds / 2), found.expires - found.renewed)
+                # Clocks of two machines may differ: an owner is looked at for at least the time between two renewals.
+                period = found.expires - found.renewed
+                until = time.monotonic() + min(max(found.expires - self._clock(), period / 2), period)
+            elif found.renewed != watched.renewed:
+                raise self._owned(found)
             # The other process may be anywhere: the only sign of its life is in the database.
-            await asyncio.sleep(max(0.01, min(until - time.monotonic(), self._lease_seconds / 6)))
+            await asyncio.sleep(min(until - time.monotonic(), self._lease_seconds / 6))
 
     async def close(self) -> None:
         """Give the lease back and let go of the database. What is being written is finished."""
@@ -143,19 +144,19 @@ class Journal:
             # `after` is mostly the position of an event of this very run, which leads straight to the page.
             known = select(events.c.seq).where(events.c.position == after, events.c.run == run).scalar_subquery()
             query = query.where(events.c.run == run, events.c.seq > func.coalesce(known, 0)).order_by(events.c.seq)
-        found = await self._read(lambda connection: [read_event(row) for row in connection.execute(query)])
+        found = await self._read(partial(_events, query))
         if run is not None and found:
             _check_order(found, found[0].seq if after else 1)
         return found
 
     async def replay(self, run: str, *, after_seq: int = 0) -> AsyncIterator[Recorded]:
-        """The events of one run behind `after_seq`, with proof that none is missing. Raises: NotFound, JournalDamaged."""
+        """All events of one run behind `after_seq`; none is missing. Raises: NotFound, JournalDamaged."""
         last = (await self.run(run)).seq
         while after_seq < last:
             query = (
                 select(events).where(events.c.run == run, events.c.seq > after_seq).order_by(events.c.seq).limit(PAGE)
             )
-            page = await self._read(lambda connection, q=query: [read_event(row) for row in connection.execute(q)])
+            page = await self._read(partial(_events, query))
             if not page:
                 raise JournalDamaged(f"event {after_seq + 1} of run {run!r} is missing", hint=RESTORE)
             _check_order(page, after_seq + 1)
@@ -180,7 +181,15 @@ class Journal:
         before: float | None = None,
         limit: int = 50,
     ) -> list[Run]:
-        """Runs, the newest first. `search` is looked for in names and ids; `before` is the `submitted` of an earlier page's last."""
+        """Runs, the newest first.
+
+        Args:
+            kind: only of this kind.
+            state: only in this state.
+            search: what their name or id contains.
+            before: only those submitted earlier; `submitted` of the last one leads to the next page.
+            limit: how many at most.
+        """
         query = select(*RUN_COLUMNS).order_by(runs.c.submitted.desc()).limit(limit)
         if kind is not None:
             query = query.where(runs.c.kind == kind)
@@ -213,7 +222,7 @@ class Journal:
         return document
 
     async def latest_snapshot(self, run: str) -> tuple[int, Json] | None:
-        """The last state that was kept and its seq. A damaged one is reported and left out: the events are all there."""
+        """The last state that was kept and its seq. A damaged one is logged and left out: the events are there."""
         query = select(snapshots).where(snapshots.c.run == run)
         row = await self._read(lambda connection: connection.execute(query).one_or_none())
         if row is None:
@@ -221,7 +230,7 @@ class Journal:
         try:
             return row.seq, read_json(row.data, row.checksum, run, "snapshot")
         except JournalDamaged as error:
-            log.error("journal.snapshot_damaged", run=run, reason=str(error))  # noqa: TRY400
+            log.error("journal.snapshot_damaged", run=run, reason=str(error))
             return None
 
     async def wait_beyond(self, position: int) -> int:
@@ -236,12 +245,6 @@ class Journal:
             self._news.set()
             self._news = asyncio.Event()
 
-    def _prepare(self) -> None:
-        try:
-            self._database.prepare(self._make_tables)
-        except DBAPIError as error:
-            raise self._database.explain(error) from error
-
     def _make_tables(self, connection: Connection) -> None:
         metadata.create_all(connection)
         version = connection.execute(select(meta.c.value).where(meta.c.name == "version")).scalar()
@@ -255,17 +258,22 @@ class Journal:
                 hint="Install that Podium, or choose another data directory",
             )
 
-    def _take(self, connection: Connection, watched: lease.Lease | None, until: float) -> lease.Lease | float:
-        """Take the lease if nobody can object: returns the seconds without an owner. Else who holds it."""
+    def _take(self, silent: lease.Lease | None, connection: Connection) -> lease.Lease | float:
+        """Take the lease, if its owner is gone or `silent`. Returns the seconds without an owner; else who holds it."""
         assert self._writer is not None  # noqa: S101
         held = lease.read(connection)
         now = self._clock()
-        free = held.owner in ("", self._owner) or lease.known_dead(held.owner, here=self._database.sqlite)
-        silent = watched is not None and held.renewed == watched.renewed and time.monotonic() >= until
-        if not free and not silent:
-            return held
+        if held.owner not in ("", self._owner) and held != silent:
+            alive = lease.alive(held.owner, here=self._database.sqlite)
+            if alive and now < held.expires:
+                raise self._owned(held)
+            if alive is not False:
+                return held
         self._writer.take(connection, held, self._owner)
         return max(0.0, now - held.renewed) if held.renewed else 0.0
+
+    def _owned(self, held: lease.Lease) -> Conflict:
+        return Conflict(f"{lease.describe(held.owner)} owns this data", where=str(self._database))
 
     async def _write(self, plan: Callable[[Batch], T], *, durable: bool = False, failpoint: str | None = None) -> T:
         if self._writer is None:
@@ -291,6 +299,10 @@ class Journal:
         return await asyncio.get_running_loop().run_in_executor(self._readers, function, *arguments)
 
 
+def _events(query: Select[Any], connection: Connection) -> list[Recorded]:
+    return [read_event(row) for row in connection.execute(query)]
+
+
 def _check_order(page: Sequence[Recorded], first: int) -> None:
     for seq, recorded in enumerate(page, first):
         if recorded.seq != seq:
@@ -302,5 +314,5 @@ def _check_order(page: Sequence[Recorded], first: int) -> None:
 def _check_words(submission: Submission) -> None:
     for name in ("id", "kind", "name", "lane", "key"):
         word = getattr(submission, name) or ""
-        if "\0" in word or not word.isprintable() and any(0xD800 <= ord(letter) < 0xE000 for letter in word):
+        if "\0" in word or word.encode(errors="ignore").decode() != word:
             raise DocumentRefused("this text cannot be stored", where=name, hint="Leave out unprintable characters")

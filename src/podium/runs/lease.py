@@ -1,8 +1,8 @@
 """One owner at a time: who may write the journal, until when, and how a later one knows that it is gone.
 
-The lease is a row `(owner, epoch, expires, renewed)`. Whoever takes it raises `epoch`; every transaction of the journal looks
-for its own epoch first, so that an owner that was stopped and wakes cannot write. `renewed` stays when the lease is given
-back: it tells how long nobody was there.
+The lease is a row `(owner, epoch, expires, renewed)`. Whoever takes it raises `epoch`; every transaction of the journal
+looks for its own epoch first, so that an owner that was stopped and wakes cannot write. `renewed` stays when the lease
+is given back: it tells how long nobody was there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROW = 1
 
 
 def this_process() -> str:
-    """The name of an owner that others on this machine can tell dead or alive: host, boot, pid namespace, pid, start."""
+    """The name of an owner that others can tell dead or alive: host, boot, pid namespace, pid, start."""
     pid = os.getpid()
     return "|".join((socket.gethostname(), _boot(), _namespace(), str(pid), _started(pid) or ""))
 

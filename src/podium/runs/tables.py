@@ -1,7 +1,7 @@
 """The journal's tables, the same for SQLite and PostgreSQL, and the version of their shape.
 
-`events` is the truth and `runs` its projection. Documents have a table of their own because a row is rewritten whole when
-its run moves on, and a document may have megabytes. Every row that is read back carries a checksum over all its values.
+`events` is the truth and `runs` its projection. Documents have a table of their own because a row is rewritten whole
+when its run moves on, and a document may have megabytes. What is read back carries a checksum over all its values.
 """
 
 from __future__ import annotations
