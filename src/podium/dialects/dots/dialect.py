@@ -1,0 +1,136 @@
+"""The room of energy simulations in the house: its documents, its machine, its conversation and its routes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from fastapi import APIRouter
+
+from podium.bus.port import Bus, Message, Subscription
+from podium.dialects.dots import reading
+from podium.dialects.dots.desk import Desk
+from podium.dialects.dots.hearing import Ear
+from podium.dialects.dots.performer import DotsPerformer, ModelAccess
+from podium.dialects.dots.reading import KIND, Reader
+from podium.dialects.dots.routes import routes
+from podium.dialects.port import Kind
+from podium.engines.simulation.machine import SimulationMachine
+from podium.runs.events import Submission
+from podium.runs.machine import Input
+from podium.sdk import topics
+
+LogSink = Callable[[str, str, str], None]
+
+
+class DotsDialect:
+    """The simulation orchestrator.
+
+    Args:
+        tell: feeds an input to a run; False when no such run is active.
+        access: what models are told about broker and database.
+        desk: what the routes need of the house.
+        log_sink: takes what models log, as run, model, text; must not block.
+        check_image: refuses an image that is known to have nothing behind it here.
+        qos: of our subscriptions, and of NewStep.
+        settle: the pause for models of version 1, in seconds.
+    """
+
+    name = "dots"
+
+    def __init__(
+        self,
+        bus: Bus,
+        tell: Callable[[str, Input], bool],
+        *,
+        access: ModelAccess,
+        desk: Desk,
+        log_sink: LogSink,
+        simulator: str = topics.DEFAULT_SIMULATOR,
+        check_image: Callable[[str], None] | None = None,
+        qos: int = 0,
+        settle: float = 0.02,
+        legacy_time_stamps: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._bus = bus
+        self._tell = tell
+        self._desk = desk
+        self._log_sink = log_sink
+        self._simulator = simulator
+        self._qos = qos
+        self._clock = clock
+        self._ear = Ear(Counter())
+        self._reader = Reader(simulator, check_image, settle)
+        self._performer = DotsPerformer(
+            bus,
+            self._ear,
+            clock,
+            simulator=simulator,
+            access=access,
+            step_qos=qos,
+            legacy_time_stamps=legacy_time_stamps,
+        )
+        self._kinds = {KIND: Kind(KIND, SimulationMachine(), self._performer)}
+        # One at a time: documents are read as fast as they come, and never starve the event loop together.
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="dots-reader")
+        self._subscriptions: list[Subscription] = []
+
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        return self._kinds
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many messages from the bus led to nothing, by reason."""
+        return self._ear.dropped
+
+    def recognises(self, filename: str, content: bytes) -> bool:  # noqa: ARG002  # by content alone
+        return reading.recognises(content)
+
+    async def read(self, content: bytes, *, filename: str = "") -> Submission:
+        """The run that this document asks for.
+
+        With `filename` an `esdl_file` beside the document is read: give it for files of the caller's own machine only.
+
+        Raises: DocumentRefused, naming every fault found and where.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._reader.read, content, filename)
+
+    def routes(self, guard: Callable[..., Any]) -> APIRouter:
+        return routes(self.read, self._desk, guard, self._clock)
+
+    async def start(self) -> None:
+        us = self._simulator
+        for pattern, handler in (
+            (f"/lifecycle/model/{us}/#", self._hear),
+            (f"/lifecycle/mso/{us}/#", self._hear),
+            (f"/log/model/{us}/#", self._hear_log),
+        ):
+            self._subscriptions.append(await self._bus.subscribe(pattern, handler, qos=self._qos))
+
+    async def close(self) -> None:
+        for subscription in self._subscriptions:
+            await subscription.close()
+        self._subscriptions.clear()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _hear(self, message: Message) -> None:
+        heard = self._ear.hear(message.topic, message.payload, self._clock())
+        if heard is not None:
+            run, what = heard
+            if not self._tell(run, self._performer.complete(run, what)):
+                self._ear.drop("no such simulation under way", message.topic)
+        message.ack()
+
+    def _hear_log(self, message: Message) -> None:
+        levels = message.topic.split("/")
+        if len(levels) == 6 and self._performer.knows(levels[4], levels[5]):
+            self._log_sink(levels[4], levels[5], message.payload.decode("utf-8", "replace"))
+        else:
+            self._ear.drop("log of no model under way", message.topic)
+        message.ack()

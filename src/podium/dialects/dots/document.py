@@ -1,0 +1,200 @@
+"""The body of `/start` and `/queue`, as the field spells it, with Podium's own keys, all optional.
+
+Bodies of the older orchestrator (`time_step_seconds`, `nr_of_time_steps`) and of the newer
+(`simulation_duration_in_seconds`, a period per calculation) are both read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from podium.dialects.dots.names import is_service_name, uncarried
+
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+A_DATE = "2023-01-25 00:00:00"
+A_YEAR = 366 * 24 * 3600
+LEVELS = ("debug", "info", "warning", "error", "critical")
+
+# What every model is told; a service's own variables may not stand in for them.
+MODEL_VARIABLES = (
+    *("MQTT_HOST", "MQTT_PORT", "MQTT_QOS", "MQTT_USERNAME", "MQTT_PASSWORD"),
+    *("SIMULATOR_ID", "SIMULATION_ID", "MODEL_ID"),
+    *("INFLUXDB_HOST", "INFLUXDB_PORT", "INFLUXDB_USER", "INFLUXDB_PASSWORD", "INFLUXDB_NAME", "LOG_LEVEL"),
+)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class EnvironmentVariable(BaseModel):
+    name: str
+    value: str = ""
+
+    @field_validator("name")
+    @classmethod
+    def _nameable(cls, name: str) -> str:
+        if not _VARIABLE.fullmatch(name):
+            raise ValueError("an environment variable is named with letters, digits and _")
+        if name in MODEL_VARIABLES:
+            raise ValueError(f"{name} is told to every model by Podium")
+        return name
+
+    @field_validator("value")
+    @classmethod
+    def _settable(cls, value: str) -> str:
+        if "\0" in value:
+            raise ValueError("an environment variable cannot hold a NUL character")
+        return value
+
+
+def _listed(given: Any) -> Any:
+    """A mapping of variables in the form of a list."""
+    if isinstance(given, dict):
+        return [{"name": name, "value": value} for name, value in given.items()]
+    return given
+
+
+class DeclaredCalculation(BaseModel):
+    """A calculation that is not due in every step, for services that do not tell of it themselves."""
+
+    name: str = ""
+    period_seconds: int = Field(gt=0)
+    offset_seconds: int = Field(default=0, ge=0)
+
+
+class CalculationService(BaseModel):
+    model_config = ConfigDict(extra="allow")  # handed on to the models as posted
+
+    esdl_type: str
+    calc_service_name: str
+    service_image_url: str
+    nr_of_models: int = Field(default=1, ge=0)
+    additional_env_variable: Annotated[list[EnvironmentVariable], BeforeValidator(_listed)] = []
+    calculations: list[DeclaredCalculation] = []
+
+    @field_validator("calc_service_name")
+    @classmethod
+    def _carried(cls, name: str) -> str:
+        if not is_service_name(name):
+            raise ValueError(f"{name!r} cannot name a pod and a topic; use letters, digits, _ and - (first a letter)")
+        return name
+
+    @field_validator("service_image_url")
+    @classmethod
+    def _an_image(cls, image: str) -> str:
+        if not image or any(character.isspace() or not character.isprintable() for character in image):
+            raise ValueError(f"{image!r} is not the name of an image, such as registry/name:tag")
+        return image
+
+
+def _as_text(given: Any) -> Any:
+    """YAML reads a date by itself."""
+    return given.isoformat(sep=" ") if isinstance(given, datetime) else str(given) if isinstance(given, date) else given
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    name: str = Field(min_length=1, max_length=200)
+    start_date: Annotated[str, BeforeValidator(_as_text)]
+    time_step_seconds: int | None = Field(default=None, gt=0)
+    nr_of_time_steps: int | None = Field(default=None, gt=0)
+    simulation_duration_in_seconds: int | None = Field(default=None, gt=0)
+    max_step_calc_time_minutes: float = Field(default=10, gt=0, le=A_YEAR / 60)
+    keep_logs_hours: float = Field(default=24.0, ge=0, le=10 * A_YEAR / 3600)
+    log_level: str = "info"
+    calculation_services: list[CalculationService] = Field(min_length=1)
+    esdl_base64string: str
+
+    on_model_failure: Literal["fail", "continue"] = "fail"
+    ready_timeout_seconds: float = Field(default=300.0, gt=0, le=A_YEAR)
+    end_timeout_seconds: float = Field(default=30.0, gt=0, le=A_YEAR)
+    settle_ms: float | None = Field(default=None, ge=0, le=60_000)
+
+    @field_validator("name")
+    @classmethod
+    def _carried(cls, name: str) -> str:
+        if bad := uncarried(name.replace(" ", "")):
+            raise ValueError(f"the broker cannot carry {bad} in {name!r}; leave it out")
+        if not any(character.isalnum() for character in name):
+            raise ValueError("a simulation is named with letters or digits")
+        return name
+
+    @field_validator("start_date")
+    @classmethod
+    def _a_date(cls, text: str) -> str:
+        try:
+            when = _moment(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a date; write it as {A_DATE}") from None
+        if not EARLIEST <= when < LATEST:
+            raise ValueError(f"{text!r} lies outside the years {EARLIEST.year} to {LATEST.year - 1}")
+        return text
+
+    @field_validator("log_level")
+    @classmethod
+    def _a_level(cls, level: str) -> str:
+        if level.lower() not in LEVELS:
+            raise ValueError(f"{level!r} is not one of {', '.join(LEVELS)}")
+        return level
+
+    @model_validator(mode="after")
+    def _fits(self) -> Body:
+        end = self.start + self.step_seconds * self.steps
+        if end > LATEST.timestamp():
+            raise ValueError(
+                f"nr_of_time_steps: {self.steps} steps of {self.step_seconds} s end after {LATEST.year - 1}"
+            )
+        return self
+
+    @property
+    def start(self) -> int:
+        """Unix seconds; a date without a zone is UTC."""
+        return int(_moment(self.start_date).timestamp())
+
+    @property
+    def step_seconds(self) -> int:
+        """As given, else the longest step that meets every period and offset."""
+        if self.time_step_seconds is not None:
+            return self.time_step_seconds
+        calculations = [one for service in self.calculation_services for one in service.calculations]
+        if not calculations:
+            raise ValueError("time_step_seconds: is missing, and no service has a period that it could follow from")
+        return math.gcd(*(one.period_seconds for one in calculations), *(one.offset_seconds for one in calculations))
+
+    @property
+    def steps(self) -> int:
+        if self.simulation_duration_in_seconds is None:
+            if self.nr_of_time_steps is None:
+                raise ValueError("nr_of_time_steps: is missing, and so is simulation_duration_in_seconds")
+            return self.nr_of_time_steps
+        follows = -(-self.simulation_duration_in_seconds // self.step_seconds)
+        if self.nr_of_time_steps not in (None, follows):
+            raise ValueError(f"nr_of_time_steps: simulation_duration_in_seconds makes {follows} steps of it")
+        return follows
+
+
+def _moment(text: str) -> datetime:
+    when = datetime.fromisoformat(text.strip())
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when
+
+
+def decode_base64(text: str) -> bytes:
+    """The bytes that `text` stands for; its padding may be missing.
+
+    Raises: ValueError.
+    """
+    packed = "".join(text.split()).rstrip("=")
+    try:
+        return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"this is not base64: {error}") from None
+
+
+def encode_base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")

@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from podium.dialects.dots.reading import Reader, embed, recognises
+from podium.engines.simulation.document import SimulationDocument
+from podium.errors import DocumentRefused
+from tests.dialects.dots.bodies import body, content, esdl, packed, service
+
+READER = Reader("dots-so")
+FIVE_HOUSES = Path(__file__).parents[4] / "shared" / "data" / "dots-five-houses.json"
+
+
+def refusal(reader: Reader = READER, **changes: Any) -> DocumentRefused:
+    with pytest.raises(DocumentRefused) as refused:
+        reader.read(content(**changes))
+    return refused.value
+
+
+def test_a_document_becomes_a_run() -> None:
+    submission = READER.read(content())
+    assert re.fullmatch(r"two-services-[0-9a-f]{8}", submission.id)
+    assert (submission.kind, submission.name, submission.lane) == ("dots.simulation", "Two services", None)
+    plan = SimulationDocument.model_validate(submission.document["simulation"])
+    assert plan.start == 1674604800
+    assert (plan.step_seconds, plan.steps, plan.step_timeout, plan.settle) == (3600, 24, 600, 0.02)
+    assert plan.models == ("pv-service-1", *(f"connection-service-{n}" for n in range(1, 6)))
+    dots = submission.document["dots"]
+    assert dots["models"]["pv-service-1"] == {"service": 0, "esdl_ids": [f"pv-{n}" for n in range(5)]}
+    assert dots["models"]["connection-service-3"] == {"service": 1, "esdl_ids": ["connection-2"]}
+    assert dots["body"]["calculation_services"] == body()["calculation_services"]
+
+
+def test_what_may_be_left_out_has_the_field_s_default() -> None:
+    bare = dict.fromkeys(("max_step_calc_time_minutes", "keep_logs_hours", "log_level"))
+    kept = READER.read(content(**bare)).document["dots"]["body"]
+    assert (kept["max_step_calc_time_minutes"], kept["keep_logs_hours"], kept["log_level"]) == (10, 24.0, "info")
+
+
+def test_padding_may_be_missing_and_models_find_it() -> None:
+    text = esdl() + "\n"
+    while not packed(text).endswith("="):
+        text += "\n"
+    submission = READER.read(content(esdl_base64string=packed(text).rstrip("=")))
+    given = submission.document["dots"]["body"]["esdl_base64string"]
+    assert base64.b64decode(given, validate=True).decode() == text
+
+
+def test_numbers_may_be_written_as_text() -> None:
+    plan = READER.read(content(time_step_seconds="900", nr_of_time_steps="4")).document["simulation"]
+    assert (plan["step_seconds"], plan["steps"]) == (900, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "id_"),
+    [
+        ("A very long name of a simulation", "a-very-long-name-of-"),
+        ("My_Run.2", "my-run-2"),
+        ("Straße 7", "stra-e-7"),
+    ],
+)
+def test_the_id_follows_from_the_name(name: str, id_: str) -> None:
+    found = READER.read(content(name=name, calculation_services=[service(name="pv")])).id
+    assert re.fullmatch(rf"{id_}-[0-9a-f]{{8}}", found)
+
+
+def test_the_id_leaves_room_for_the_longest_model_in_a_pods_name() -> None:
+    services = [service(name="test2_pv_installation_service")]
+    submission = READER.read(content(name="test1 simulation", calculation_services=services))
+    assert re.fullmatch(r"test1-simulati-[0-9a-f]{8}", submission.id)
+    assert len(f"dots-so-{submission.id}-test2-pv-installation-service-1") == 63
+
+
+def test_the_newer_orchestrators_duration_makes_the_steps() -> None:
+    plan = READER.read(content(nr_of_time_steps=None, simulation_duration_in_seconds=86_400)).document["simulation"]
+    assert (plan["step_seconds"], plan["steps"]) == (3600, 24)
+
+
+def test_periods_make_the_step() -> None:
+    services = [
+        service(
+            calculations=[{"name": "fast", "period_seconds": 900}, {"period_seconds": 43_200, "offset_seconds": 300}]
+        )
+    ]
+    changes = {"nr_of_time_steps": None, "time_step_seconds": None, "simulation_duration_in_seconds": 86_400}
+    plan = READER.read(content(calculation_services=services, **changes)).document["simulation"]
+    assert (plan["step_seconds"], plan["steps"]) == (300, 288)
+
+
+@pytest.mark.parametrize("given", [[{"name": "A_KEY", "value": "1"}], {"A_KEY": "1"}])
+def test_a_service_may_have_variables_of_its_own(given: Any) -> None:
+    submission = READER.read(content(calculation_services=[service(additional_env_variable=given)]))
+    kept = submission.document["dots"]["body"]["calculation_services"][0]
+    assert kept["additional_env_variable"] == [{"name": "A_KEY", "value": "1"}]
+
+
+SERVICE = "calculation_services[0]"
+FAULTS: list[tuple[dict[str, Any], str, str]] = [
+    ({"time_step_seconds": 0}, "time_step_seconds", "greater than 0 (not 0)"),
+    ({"time_step_seconds": -60}, "time_step_seconds", "greater than 0"),
+    ({"time_step_seconds": 0.5}, "time_step_seconds", "integer"),
+    ({"time_step_seconds": None}, "time_step_seconds", "is missing"),
+    ({"nr_of_time_steps": 0}, "nr_of_time_steps", "greater than 0"),
+    ({"nr_of_time_steps": -3}, "nr_of_time_steps", "greater than 0"),
+    ({"nr_of_time_steps": None}, "nr_of_time_steps", "is missing"),
+    ({"nr_of_time_steps": 10**12}, "nr_of_time_steps", "end after 2199"),
+    ({"simulation_duration_in_seconds": 7200}, "nr_of_time_steps", "makes 2 steps"),
+    ({"start_date": "yesterday"}, "start_date", "is not a date; write it as 2023-01-25 00:00:00"),
+    ({"start_date": "2023-02-30 00:00:00"}, "start_date", "is not a date"),
+    ({"start_date": "0001-01-01 00:00:00"}, "start_date", "outside the years 1900 to 2199"),
+    ({"start_date": "9999-12-31 23:59:59"}, "start_date", "outside the years"),
+    ({"start_date": 5}, "start_date", "valid string"),
+    ({"max_step_calc_time_minutes": 0}, "max_step_calc_time_minutes", "greater than 0"),
+    ({"max_step_calc_time_minutes": 1e300}, "max_step_calc_time_minutes", "less than"),
+    ({"keep_logs_hours": -1}, "keep_logs_hours", "greater than or equal to 0"),
+    ({"log_level": "loud"}, "log_level", "is not one of debug"),
+    ({"name": ""}, "name", "at least 1 character"),
+    ({"name": None}, "name", "is missing"),
+    ({"name": "north/south"}, "name", "cannot carry /"),
+    ({"name": "a+b"}, "name", "cannot carry +"),
+    ({"name": "a#"}, "name", "cannot carry #"),
+    ({"name": "bell\u0007"}, "name", "cannot carry \\x07"),
+    ({"name": "line\nbreak"}, "name", "cannot carry \\n"),
+    ({"name": "-- --"}, "name", "letters or digits"),
+    ({"calculation_services": []}, "calculation_services", "at least 1 item"),
+    ({"calculation_services": None}, "calculation_services", "is missing"),
+    ({"calculation_services": "pv"}, "calculation_services", "valid list"),
+    ({"calculation_services": [service(number=-1)]}, f"{SERVICE}.nr_of_models", "greater than or equal to 0"),
+    ({"calculation_services": [service(name="pv service")]}, f"{SERVICE}.calc_service_name", "cannot name a pod"),
+    ({"calculation_services": [service(name="pv/1")]}, f"{SERVICE}.calc_service_name", "cannot name a pod"),
+    ({"calculation_services": [service(name="")]}, f"{SERVICE}.calc_service_name", "cannot name a pod"),
+    ({"calculation_services": [service(name="p" * 50)]}, f"{SERVICE}.calc_service_name", "too long for a pod's name"),
+    ({"calculation_services": [service(service_image_url="")]}, f"{SERVICE}.service_image_url", "not the name"),
+    ({"calculation_services": [service("PvInstalation")]}, f"{SERVICE}.esdl_type", "ESDL has no type"),
+    ({"calculation_services": [service("WindTurbine")]}, f"{SERVICE}.esdl_type", "has no object of type WindTurbine"),
+    (
+        {"calculation_services": [service(), service("EConnection", "pv-service")]},
+        "calculation_services[1].calc_service_name",
+        "makes the same model ids as calculation_services[0]",
+    ),
+    (
+        {"calculation_services": [service(), service(name="other")]},
+        "calculation_services[1].esdl_type",
+        "calculation_services[0] calculates PVInstallation already",
+    ),
+    (
+        {"calculation_services": [service(additional_env_variable={"MQTT_HOST": "x"})]},
+        f"{SERVICE}.additional_env_variable[0].name",
+        "told to every model",
+    ),
+    ({"esdl_base64string": None}, "esdl_base64string", "is missing"),
+    ({"esdl_base64string": "not base64!"}, "esdl_base64string", "not base64"),
+    ({"esdl_base64string": "AAAAA"}, "esdl_base64string", "not base64"),
+    ({"esdl_base64string": ""}, "esdl_base64string", "not well-formed XML"),
+    ({"esdl_base64string": packed("<")}, "esdl_base64string", "not well-formed XML"),
+    ({"esdl_base64string": packed("<!DOCTYPE x><x/>")}, "esdl_base64string", "DOCTYPE"),
+    ({"esdl_base64string": packed(esdl(replace=("pv-1", "pv-0")))}, f"{SERVICE}.esdl_type", "'pv-0' with an id that"),
+    ({"esdl_base64string": packed(esdl(replace=(' id="pv-1"', "")))}, f"{SERVICE}.esdl_type", "'pv 1' without an id"),
+    ({"esdl_base64string": packed(esdl(replace=("pv-1", "pv 1")))}, f"{SERVICE}.esdl_type", "broker cannot carry"),
+    ({"on_model_failure": "ignore"}, "on_model_failure", "'fail' or 'continue'"),
+]
+
+
+@pytest.mark.parametrize(("changes", "where", "problem"), FAULTS)
+def test_a_fault_is_refused_with_its_place(changes: dict[str, Any], where: str, problem: str) -> None:
+    refused = refusal(**changes)
+    assert refused.where == where
+    assert problem in refused.problem
+
+
+def test_all_faults_are_named_at_once() -> None:
+    unknown = service("EConnection", "other", service_image_url="unknown:1")
+    services = [service("WindTurbine"), service(name="a b"), unknown]
+
+    def check(image: str) -> None:
+        if image.startswith("unknown"):
+            raise DocumentRefused(f"nothing stands for the image {image!r}", hint="Add it to the models file")
+
+    refused = refusal(
+        Reader("dots-so", check), nr_of_time_steps=0, start_date="never", calculation_services=services, name="a#b"
+    )
+    assert str(refused.where).split(", ") == [
+        "name",
+        "start_date",
+        "nr_of_time_steps",
+        "calculation_services[1].calc_service_name",
+        "calculation_services[2].service_image_url",
+        "calculation_services[0].esdl_type",
+    ]
+    assert refused.problem.startswith("6 faults: ")
+    assert "Add it to the models file" in refused.problem
+
+
+def test_a_secret_of_a_service_is_not_in_the_message() -> None:
+    services = [service(additional_env_variable=[{"name": "A", "value": ["hunter2"]}])]
+    assert "hunter2" not in str(refusal(calculation_services=services))
+
+
+def test_too_many_models_are_refused() -> None:
+    refused = refusal(Reader("dots-so", max_models=4), calculation_services=[service(number=0)])
+    assert refused.where == "calculation_services"
+    assert "these are 5 models, more than 4" in refused.problem
+
+
+@pytest.mark.parametrize(
+    "given", [b"", b"\xff\xfe", b"{", b"[]", b"5", b'{"name": "\\ud800"}', b"{]", b"a: b: c", b"[" * 100_000]
+)
+def test_what_is_no_document_is_refused(given: bytes) -> None:
+    with pytest.raises(DocumentRefused):
+        READER.read(given)
+
+
+def test_a_document_is_known_by_its_keys() -> None:
+    assert recognises(content())
+    assert recognises(b"calculation_services: []\nesdl_file: street.esdl\n")
+    assert not recognises(b"{}")
+    assert not recognises(b"\xff\x00")
+
+
+def test_a_file_may_name_its_esdl_file(tmp_path: Path) -> None:
+    (tmp_path / "street.esdl").write_text(esdl())
+    document = tmp_path / "simulation.yaml"
+    document.write_text(
+        "name: a street\nstart_date: 2023-01-25 00:00:00\ntime_step_seconds: 900\nnr_of_time_steps: 4\n"
+        "esdl_file: street.esdl\ncalculation_services:\n- esdl_type: PVInstallation\n  calc_service_name: pv\n"
+        "  service_image_url: pv:1\n"
+    )
+    submission = READER.read(document.read_bytes(), str(document))
+    assert submission.document["simulation"]["start"] == 1674604800
+    assert submission.document["simulation"]["models"] == ["pv-1"]
+    alone = embed(document.read_bytes(), str(document))
+    assert json.loads(alone)["esdl_base64string"] == packed(esdl())
+    assert READER.read(alone).document == submission.document
+
+
+@pytest.mark.parametrize("named", ["../street.esdl", "/etc/hostname", "missing.esdl", "", 5])
+def test_an_esdl_file_elsewhere_is_not_read(tmp_path: Path, named: Any) -> None:
+    (tmp_path / "street.esdl").write_text(esdl())
+    (tmp_path / "below").mkdir()
+    path = tmp_path / "below" / "simulation.json"
+    with pytest.raises(DocumentRefused) as refused:
+        READER.read(content(esdl_base64string=None, esdl_file=named), str(path))
+    assert refused.value.where == "esdl_file"
+
+
+def test_over_the_network_no_file_is_read() -> None:
+    refused = refusal(esdl_base64string=None, esdl_file="street.esdl")
+    assert refused.where == "esdl_base64string"
+
+
+@pytest.mark.skipif(not FIVE_HOUSES.exists(), reason="the field's own example is not at hand")
+def test_the_fields_own_example_is_read() -> None:
+    submission = READER.read(FIVE_HOUSES.read_bytes())
+    assert {model: len(part["esdl_ids"]) for model, part in submission.document["dots"]["models"].items()} == {
+        "test2-energy-system-service-1": 1,
+        "test2-pv-installation-service-1": 15,
+        "test2-econnection-service-1": 5,
+    }
+    assert submission.document["simulation"]["steps"] == 24
