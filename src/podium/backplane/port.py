@@ -90,5 +90,8 @@ class Backplane(Protocol):
         ...
 
     async def remove(self, name: str, *, grace_seconds: float = 5.0) -> None:
-        """End it (SIGTERM, then SIGKILL for all its processes) if it lives, and drop all that is kept of it. Unknown: nothing."""
+        """End it if it lives (SIGTERM, then SIGKILL, for all its processes) and drop all that is kept of it.
+
+        Watchers hear of its end first. An unknown name: nothing happens.
+        """
         ...
