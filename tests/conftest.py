@@ -1,0 +1,5 @@
+"""The real parts that tests share, as fixtures."""
+
+from __future__ import annotations
+
+pytest_plugins = ["tests.parts.mosquitto"]
