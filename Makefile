@@ -17,7 +17,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.server
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	touch $@
 
-$(VENV)/.bench: requirements/bench.txt $(VENV)/.server
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	touch $@
 
@@ -40,7 +40,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.bench
-	$(BIN)/python benchmarks/simulation.py
+	$(BIN)/python -m benchmarks.simulation
 
 proto: $(VENV)/.dev
 	cd src && ../$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. podium/sdk/lifecycle.proto podium/sdk/data.proto
