@@ -122,8 +122,9 @@ class DotsDialect:
     def _hear(self, message: Message) -> None:
         heard = self._ear.hear(message.topic, message.payload, self._clock())
         if heard is not None:
-            run, what = heard
-            if not self._tell(run, self._performer.complete(run, what)):
+            run, said = heard
+            what = self._performer.complete(run, said)
+            if what is not None and not self._tell(run, what):
                 self._ear.drop("no such simulation under way", message.topic)
         message.ack()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import structlog
 from google.protobuf.message import DecodeError
 
 from podium.bus.port import Bus, Message, RemembersLifecycle
@@ -22,8 +23,11 @@ from podium.engines.simulation.messages import (
     Step,
     StepSent,
 )
+from podium.errors import Unavailable
 from podium.runs.machine import Command, Input, Performed, Recovery
 from podium.sdk import topics
+
+log = structlog.get_logger()
 
 AT_LEAST_ONCE = 1
 
@@ -79,6 +83,7 @@ class DotsPerformer:
         legacy_time_stamps: bool = False,
     ) -> None:
         self._bus = bus
+        self._memory = bus if isinstance(bus, RemembersLifecycle) else None
         self._ear = ear
         self._clock = clock
         self._simulator = simulator
@@ -109,25 +114,45 @@ class DotsPerformer:
 
     async def recover(self, run: str, document: Mapping[str, Any]) -> Recovery:
         known = self._known(run, document)
-        if not isinstance(self._bus, RemembersLifecycle):
+        if self._memory is None:
             return Recovery()
+        held = known.held = []
         kept: list[Message] = []
-        for pattern in self._remembered(run):
-            kept += [message async for message in self._bus.recall(pattern)]
+        complete = True
+        try:
+            for pattern in self._remembered(run):
+                kept += [message async for message in self._memory.recall(pattern)]
+        except Unavailable as error:
+            log.warning("dots.memory_unread", run=run, reason=str(error))
+            complete = False
+        finally:
+            known.held = None
         kept.sort(key=lambda message: message.sequence)
         now = self._clock()
-        inputs = (self._recalled(message, known, now) for message in kept)
-        return Recovery([found for found in inputs if found is not None], complete=True)
+        recalled = [self._recalled(message, known, now) for message in kept]
+        inputs = [*recalled, *(known.complete(answer) for answer in held)]
+        return Recovery([what for what in inputs if what is not None], complete=complete)
 
     async def released(self, run: str) -> None:
         self._runs.pop(run, None)
-        if isinstance(self._bus, RemembersLifecycle):
-            await self._bus.forget(f"/lifecycle/+/+/{run}/#")
+        if self._memory is not None:
+            await self._memory.forget(f"/lifecycle/+/+/{run}/#")
 
-    def complete(self, run: str, what: Input) -> Input:
-        """What a model said, with what it leaves out and we know: which step it answers, when it calculates."""
+    def complete(self, run: str, what: Input) -> Input | None:
+        """What a model said, with what it leaves out and we know: which step it answers, when it calculates.
+
+        None, when it is an answer whose step is not known yet: `recover` will tell it.
+        """
         known = self._runs.get(run)
-        return what if known is None else known.complete(what)
+        if known is not None:
+            what = known.complete(what)
+        if self._memory is not None and type(what) is Answered and what.number is None:
+            if known is None:
+                return None  # recovery is to come, and will recall it
+            if known.held is not None:
+                known.held.append(what)
+                return None
+        return what
 
     def knows(self, run: str, model: str) -> bool:
         """Whether this is a model of a run under way."""
@@ -223,18 +248,20 @@ class DotsPerformer:
         return StepSent(now, levels[5], number)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Known:
     """What is known of a run beyond what its models say themselves.
 
     Args:
         declared: what the document declares for models that do not declare their calculations.
         steps: the step that a model of version 1 was told last: what it answers is that one.
+        held: answers that came while it is recalled which steps were sent.
     """
 
     models: frozenset[str]
     declared: Mapping[str, tuple[Calculation, ...]]
     steps: dict[str, int] = field(default_factory=dict)
+    held: list[Answered] | None = None
 
     def complete(self, what: Input) -> Input:
         if type(what) is Answered:

@@ -9,6 +9,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from pydantic_core import from_json
+
 from podium.sdk import lifecycle_pb2 as pb
 
 VERSIONS = (1, 2)
@@ -78,10 +80,10 @@ def step_number(payload: bytes) -> int:
 
     Raises: ValueError, DecodeError.
     """
-    step = json.loads(pb.NewStep.FromString(payload).parameters_dict)
+    step = from_json(pb.NewStep.FromString(payload).parameters_dict)
     if not isinstance(step, dict):
         raise ValueError("not a step")  # noqa: TRY004
-    return int(step.get("time_step_nr", ""))
+    return int(str(step.get("time_step_nr")))
 
 
 def simulation_done() -> bytes:
