@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 
 XML = """<?xml version="1.0" encoding="UTF-8"?>
-<esdl:EnergySystem xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:esdl="http://www.tno.nl/esdl" id="town" name="Town">
+<esdl:EnergySystem xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:esdl="http://www.tno.nl/esdl"
+    id="town" name="Town">
   <instance xsi:type="esdl:Instance" id="instance">
     <area xsi:type="esdl:Area" id="area" name="Area">
       <asset xsi:type="esdl:Transformer" id="tr" name="Transformer" capacity="100000">

@@ -1,4 +1,4 @@
-"""An orchestrator and the other services, played with paho and bytes written by hand: nothing of the SDK is used here."""
+"""An orchestrator and the other services, played with paho and bytes written by hand: nothing of the SDK is used."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ class Orchestrator:
         self.connected_again()
         return self
 
-    def __exit__(self, _type: type[BaseException] | None, _value: BaseException | None, _trace: TracebackType | None) -> None:
+    def __exit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _trace: TracebackType | None
+    ) -> None:
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -90,7 +92,9 @@ class Orchestrator:
         """The next message from the model that is none of ours; on one of `topics` if they are given."""
         while True:
             topic, payload = self._heard.get(timeout=SECONDS)
-            from_model = topic.startswith(("/lifecycle/model/", "/health/model/", f"/data/{self.model.rpartition('-')[0]}/"))
+            from_model = topic.startswith(
+                ("/lifecycle/model/", "/health/model/", f"/data/{self.model.rpartition('-')[0]}/")
+            )
             if topic in topics or (from_model and not topics):
                 return topic, payload
 

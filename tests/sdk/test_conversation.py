@@ -195,7 +195,9 @@ async def test_an_exception_ends_the_model_with_its_reason(so: Orchestrator) -> 
         so.panel("pv1", data("pv1", 5.0))
         so.say(so.to_model("NewStep"), so.step(1))
         reason = so.hear(so.from_model("ErrorOccurred"))[1].decode(errors="replace")
-        expected = "calculation 'net' of EConnection 'Connection 1' (ec1) failed in step 1: ValueError: the meter is broken"
+        expected = (
+            "calculation 'net' of EConnection 'Connection 1' (ec1) failed in step 1: ValueError: the meter is broken"
+        )
         assert expected in reason
         assert "(connection.py, line " in reason
         assert process.wait(SECONDS) == 1
@@ -263,7 +265,7 @@ async def test_logs_go_to_the_orchestrator(so: Orchestrator) -> None:
 
 
 async def test_a_wrong_password_ends_the_model_at_once(so: Orchestrator) -> None:
-    with model(so, "connection", MQTT_PASSWORD="wrong") as process:  # noqa: S106
+    with model(so, "connection", MQTT_PASSWORD="wrong") as process:
         assert process.wait(SECONDS) == 1
         assert process.stderr is not None
         said = process.stderr.read()

@@ -25,7 +25,10 @@ class BenchError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class StepOutputs(Mapping[str, Mapping[str, Value]]):
-    """What was calculated in one step: ESDL id → output → value. `number` counts from 1, `at` is the simulated time."""
+    """The outputs as they stand after a step: ESDL id → output → value; of a calculation that was not due, its last.
+
+    `number` counts from 1, `at` is the simulated time.
+    """
 
     number: int
     at: datetime
@@ -84,6 +87,7 @@ class Bench:
             settings = (parameters or {}).get(service.name)
             self._models[entry.models_of(system)[0][1]] = (service, Model(service, own, settings))
         self._given: dict[str, Given] = {}
+        self._outputs: dict[str, dict[str, Value]] = {}
         self._number = 0
 
     def step(self, **inputs: Given) -> StepOutputs:
@@ -102,7 +106,6 @@ class Bench:
             self._number, self._simulation.start + (self._number - 1) * self._simulation.step_seconds, self._due()
         )
         self._take(inputs)
-        outputs: dict[str, dict[str, Value]] = {}
         for model_id, (_, model) in self._models.items():
             if step.due is None or model_id in step.due:
                 model.begin(step)
@@ -110,12 +113,13 @@ class Bench:
                 model.observe(step)
         for _, model in self._models.values():
             self._feed(model)
-        self._settle(outputs)
+        self._settle()
         if waiting := [text for _, model in self._models.values() for text in model.missing()]:
             raise BenchError(
                 f"step {self._number} cannot go on, it waits for {', '.join(waiting)}. Services that need each other "
                 "in the same step form a circle: give one of the inputs previous=True"
             )
+        outputs = {esdl_id: dict(values) for esdl_id, values in self._outputs.items()}
         return StepOutputs(self._number, datetime.fromtimestamp(step.stamp, UTC), outputs)
 
     def run(self, steps: int, **inputs: Given) -> list[StepOutputs]:
@@ -160,13 +164,13 @@ class Bench:
             value = float(given) if isinstance(given, (int, float)) else tuple(float(item) for item in given)
             model.offer(Datum(channel.service, channel.esdl_id, channel.output, self._number, value))
 
-    def _settle(self, outputs: dict[str, dict[str, Value]]) -> None:
+    def _settle(self) -> None:
         """Let values go round until no service has anything left to do."""
         ready = deque(model for _, model in self._models.values())
         while ready:
             for datum in ready.popleft().calculate():
                 if datum.value is not None:
-                    outputs.setdefault(datum.esdl_id, {})[datum.output] = datum.value
+                    self._outputs.setdefault(datum.esdl_id, {})[datum.output] = datum.value
                 for _, other in self._models.values():
                     if other.offer(datum) and other not in ready:
                         ready.append(other)
