@@ -32,7 +32,7 @@ PREFIX = "PODIUM_"
 CONFIG_FILE = "podium.toml"
 _FROM_FILES = ("password", "secret_key", "broker", "broker_password", "database", "series", "artifacts")
 # What a cluster puts into every container that stands behind a service called `podium`, and what our tests read.
-_NOT_OURS = ("PODIUM_SERVICE_", "PODIUM_PORT_", "PODIUM_TEST_")
+_NOT_OURS = ("PODIUM_SERVICE_", "PODIUM_PORT_", "PODIUM_TEST_", "PODIUM_FAILPOINTS")
 
 
 class Location:
@@ -219,7 +219,7 @@ class _LegacyNames(_Mapped):
         if "INFLUXDB_HOST" in given:
             user = _user(given.get("INFLUXDB_USER"), given.get("INFLUXDB_PASSWORD"))
             port, database = given.get("INFLUXDB_PORT", "8086"), given.get("INFLUXDB_NAME", "")
-            found["series"] = f"influxdb://{user}{given['INFLUXDB_HOST']}:{port}/{database}"
+            found["series"] = f"http://{user}{given['INFLUXDB_HOST']}:{port}/{database}"
         return found
 
 

@@ -1,0 +1,82 @@
+"""Events of runs, live: each has its position in the journal as its id, so that a reader resumes without a gap."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import StreamingResponse
+from fastapi.sse import format_sse_event
+
+from podium.errors import DocumentRefused
+from podium.runs.events import STATE_EVENTS, Json, Recorded, Run
+from podium.server.parts import Parts
+
+MEDIA_TYPE = "text/event-stream"
+PING = b": ping\n\n"
+HEADERS = {"X-Accel-Buffering": "no"}  # a proxy that collects a response would hold events back
+
+Last = Annotated[str | None, Header(alias="Last-Event-ID", description="Resume behind this event.")]
+After = Annotated[int, Query(ge=0, description="Only events behind this position.")]
+Follow = Annotated[bool, Query(description="Stay when the run has ended.")]
+
+
+def as_json(recorded: Recorded) -> dict[str, Json]:
+    """An event as the API shows it."""
+    return {
+        "position": recorded.position,
+        "run": recorded.run,
+        "seq": recorded.seq,
+        "time": recorded.time,
+        "type": recorded.event.type,
+        "schema": recorded.event.schema,
+        "data": dict(recorded.event.data),
+    }
+
+
+def ends(recorded: Recorded) -> bool:
+    state = STATE_EVENTS.get(recorded.event.type)
+    return state is not None and state.ended
+
+
+def routes(parts: Parts) -> APIRouter:
+    router = APIRouter(tags=["events"])
+
+    @router.get("/events", summary="Events of all runs, as they happen", response_class=StreamingResponse)
+    async def of_all(last_event_id: Last = None, after: After = 0) -> Response:
+        pages = parts.feed.watch(None, _start(last_event_id, after))
+        return StreamingResponse(_stream(pages, None), media_type=MEDIA_TYPE, headers=HEADERS)
+
+    @router.get("/runs/{run}/events", summary="Events of a run, as they happen", response_class=StreamingResponse)
+    async def of_one(run: str, last_event_id: Last = None, after: After = 0, follow: Follow = False) -> Response:
+        found = await parts.journal.run(run)
+        start = _start(last_event_id, after)
+        if found.state.ended and not follow and not await parts.journal.events(run, after=start, limit=1):
+            return Response(status_code=204)  # tells a browser's EventSource not to come again
+        pages = parts.feed.watch(run, start)
+        return StreamingResponse(_stream(pages, None if follow else found), media_type=MEDIA_TYPE, headers=HEADERS)
+
+    return router
+
+
+async def _stream(pages: AsyncIterator[list[Recorded]], until_end_of: Run | None) -> AsyncIterator[bytes]:
+    """The pages as bytes; ends behind the event that ends the run."""
+    async for page in pages:
+        yield b"".join(map(_encoded, page)) or PING
+        if until_end_of and any(map(ends, page)):
+            return
+
+
+def _encoded(recorded: Recorded) -> bytes:
+    text = json.dumps(as_json(recorded), ensure_ascii=False, separators=(",", ":"))
+    return format_sse_event(data_str=text, id=str(recorded.position))
+
+
+def _start(last_event_id: str | None, after: int) -> int:
+    if not last_event_id:
+        return after
+    if not last_event_id.isdecimal():
+        raise DocumentRefused("an event's id is a number", where="Last-Event-ID")
+    return int(last_event_id)

@@ -1,0 +1,131 @@
+"""The page: the list of runs, and one run. Plain HTML made here; a small module keeps it fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from podium.errors import NotAllowed, PodiumError
+from podium.runs.events import Recorded, Run, RunState
+from podium.server import words
+from podium.server.parts import Parts
+from podium.server.problems import of_podium
+from podium.server.story import Stories
+from podium.stores.series import iso
+
+PAGE = 50
+LAST_LINES = 40
+
+Shown = Callable[..., Awaitable[Response]]
+
+
+def environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"moment": _moment, "lasted": _lasted, "described": _described, "number": _number, "iso": iso}
+    made.globals["states"] = list(RunState)
+    return made
+
+
+def routes(parts: Parts, stories: Stories) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+    templates = environment()
+
+    def shown(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+        return HTMLResponse(templates.get_template(template).render(values), status)
+
+    def guarded(view: Shown) -> Shown:
+        """Strangers see how to sign in, and whatever goes wrong is told in the page's own way."""
+
+        @wraps(view)
+        async def guarded_view(request: Request, *arguments: Any, **named: Any) -> Response:
+            try:
+                parts.auth.known(request)
+                return await view(request, *arguments, **named)
+            except NotAllowed:
+                return shown("sign_in.html", 401)
+            except PodiumError as error:
+                return shown("problem.html", of_podium(error).status_code, error=error)
+
+        return guarded_view
+
+    @router.get("/")
+    @guarded
+    async def listing(
+        request: Request,  # noqa: ARG001 - the guard's
+        state: Annotated[RunState | None, Query()] = None,
+        search: str = "",
+        before: float | None = None,
+    ) -> Response:
+        position = parts.feed.newest
+        found = await parts.journal.runs(state=state, search=search, before=before, limit=PAGE + 1)
+        runs = found[:PAGE]
+        told = {run.id: await stories.of(run) for run in runs if not run.state.ended}
+        wanted = {"state": state.value if state else None, "search": search}
+        earlier = {**wanted, "before": runs[-1].submitted} if len(found) > PAGE else None
+        return shown(
+            "runs.html",
+            runs=runs,
+            stories=told,
+            state=state,
+            search=search,
+            first=before is None,
+            earlier=urlencode({key: value for key, value in earlier.items() if value}) if earlier else None,
+            position=position,
+            faults={part: fault for part, fault in parts.health().items() if fault},
+        )
+
+    @router.get("/runs/{run}")
+    @guarded
+    async def one(request: Request, run: str) -> Response:  # noqa: ARG001
+        found = await parts.journal.run(run)
+        story = await stories.of(found)
+        return shown(
+            "run.html",
+            run=found,
+            story=story,
+            position=story.position,
+            summary=await parts.series.summary(found.id),
+            logs=await parts.logs(found.id, LAST_LINES),
+        )
+
+    @router.post("/runs/{run}/cancel")
+    @guarded
+    async def cancel(request: Request, run: str) -> Response:  # noqa: ARG001
+        await parts.conducting.cancel(run)
+        return RedirectResponse(f"/runs/{run}", 303)
+
+    return router
+
+
+def _moment(time: float | None) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S") if time is not None else ""
+
+
+def _lasted(run: Run) -> str:
+    if run.started is None:
+        return ""
+    if run.ended is None:
+        return "…"
+    return words.duration(run.ended - run.started)
+
+
+def _described(recorded: Recorded) -> str:
+    return words.describe(recorded.event.type, recorded.event.data)
+
+
+def _number(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)

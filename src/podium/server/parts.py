@@ -1,0 +1,70 @@
+"""What the web application shows and steers, put together by the stack."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fastapi import APIRouter
+
+from podium.dialects.port import Dialect
+from podium.errors import DocumentRefused, Unavailable
+from podium.runs.conductor import Conductor
+from podium.runs.events import Submission
+from podium.runs.journal import Journal
+from podium.server.auth import Auth
+from podium.server.doorway import KnownHosts
+from podium.server.feed import Feed
+from podium.stores.series import SeriesStore
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one Podium.
+
+    Args:
+        conductor: None where runs are only looked at.
+        logs: what the models of a run wrote, by model, all or the last lines.
+        health: by part, what is wrong with it in words, or None.
+        dropped: how many inputs led to nothing since the start, by part and reason.
+        stop: asks the process to end; with True its models and its broker too.
+        address: of the page; None where it is not served.
+        routers: routes of other parts, such as the database of results that models write to.
+    """
+
+    journal: Journal
+    feed: Feed
+    dialects: Sequence[Dialect]
+    series: SeriesStore
+    auth: Auth
+    known_hosts: KnownHosts
+    logs: Callable[[str, int | None], Awaitable[Mapping[str, str]]]
+    health: Callable[[], Mapping[str, str | None]]
+    dropped: Callable[[], Mapping[str, Mapping[str, int]]]
+    stop: Callable[[bool], None]
+    conductor: Conductor | None = None
+    address: Callable[[], str | None] = field(default=lambda: None)
+    routers: Sequence[APIRouter] = ()
+    metrics_open: bool = False
+
+    @property
+    def conducting(self) -> Conductor:
+        """Raises: Unavailable."""
+        if self.conductor is None:
+            hint = "Start one with `podium serve`"
+            raise Unavailable("no Podium conducts runs in this data directory now", hint=hint)
+        return self.conductor
+
+    async def read(self, content: bytes, filename: str, *, of_this_user: bool) -> Submission:
+        """What the first dialect that recognises a document makes of it.
+
+        Only the path of a file `of_this_user` is looked beside for what the document refers to.
+
+        Raises: DocumentRefused.
+        """
+        for dialect in self.dialects:
+            if dialect.recognises(filename, content):
+                return await dialect.read(content, filename=filename if of_this_user else "")
+        known = ", ".join(dialect.name for dialect in self.dialects)
+        hint = f"Known are documents of: {known}" if known else None
+        raise DocumentRefused("this is no document Podium knows", where=filename or None, hint=hint)

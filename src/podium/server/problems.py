@@ -1,0 +1,90 @@
+"""Errors as HTTP tells them: problem+json (RFC 9457), with what to do about it, and never a stack trace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from podium.errors import (
+    Conflict,
+    DocumentRefused,
+    LeaseLost,
+    NotAllowed,
+    NotFound,
+    PodiumError,
+    SettingsError,
+    Unavailable,
+)
+
+log = structlog.get_logger()
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class TooManyAttempts(NotAllowed):
+    """The caller has guessed too often (429)."""
+
+
+STATUS: Mapping[type[PodiumError], HTTPStatus] = {
+    TooManyAttempts: HTTPStatus.TOO_MANY_REQUESTS,
+    DocumentRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    SettingsError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    NotAllowed: HTTPStatus.UNAUTHORIZED,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    LeaseLost: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_HEADERS: Mapping[HTTPStatus, Mapping[str, str]] = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": "60"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
+}
+
+
+def problem(
+    status: HTTPStatus, detail: str, *, headers: Mapping[str, str] | None = None, **more: object
+) -> JSONResponse:
+    """A problem document; `more` are members of its own, such as `where` and `hint`."""
+    body: dict[str, object] = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+    body |= {key: value for key, value in more.items() if value is not None}
+    return JSONResponse(body, status, {**_HEADERS.get(status, {}), **(headers or {})}, MEDIA_TYPE)
+
+
+def of_podium(error: PodiumError) -> JSONResponse:
+    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("request.failed", reason=str(error))
+    return problem(status, error.problem, where=error.where, hint=error.hint)
+
+
+async def _podium(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, PodiumError)  # noqa: S101 - FastAPI's signature is wider than what it calls us with
+    return of_podium(error)
+
+
+async def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    return problem(HTTPStatus(error.status_code), str(error.detail), headers=error.headers)
+
+
+async def _validation(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    faults = [
+        {"where": ".".join(str(part) for part in fault["loc"]), "problem": fault["msg"]} for fault in error.errors()
+    ]
+    detail = "; ".join(f"{fault['where']}: {fault['problem']}" for fault in faults)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=faults, hint="/docs describes every call")
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of `app` answered so."""
+    app.add_exception_handler(PodiumError, _podium)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _validation)

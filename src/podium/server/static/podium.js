@@ -1,0 +1,40 @@
+// Signs in with the word in the address that was printed on the terminal, and keeps what is shown fresh.
+
+const word = location.hash.slice(1);
+if (word) {
+  history.replaceState(null, "", location.pathname + location.search); // not to be copied or gone back to
+  const answer = await fetch("/api/v1/session", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ word }),
+  });
+  if (answer.ok) {
+    location.reload();
+  } else {
+    const said = document.getElementById("said");
+    if (said) said.textContent = (await answer.json()).detail;
+  }
+}
+
+const SOONEST = 400; // milliseconds between two refreshes
+let events;
+let due;
+
+async function refresh() {
+  due = undefined;
+  const answer = await fetch(location.href);
+  if (!answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
+  const shown = document.getElementById("live");
+  if (!fresh || shown.contains(document.activeElement)) return;
+  const opened = [...shown.querySelectorAll("details[open]")].map((one) => one.dataset.keep);
+  for (const one of fresh.querySelectorAll("details")) one.open = opened.includes(one.dataset.keep);
+  shown.replaceWith(fresh);
+  if (!fresh.dataset.events) events.close();
+}
+
+const live = document.getElementById("live");
+if (live?.dataset.events) {
+  events = new EventSource(live.dataset.events);
+  events.onmessage = () => { due ??= setTimeout(refresh, SOONEST); };
+}

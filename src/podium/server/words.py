@@ -1,0 +1,61 @@
+"""Events in words, for the page and the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Data = Mapping[str, Any]
+
+
+def describe(type_: str, data: Data) -> str:
+    """One line about an event. An event nobody gave words to is named as the journal has it."""
+    worded = _WORDS.get(type_)
+    return worded(data) if worded else type_.replace(".", ": ")
+
+
+def duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def _started(data: Data) -> str:
+    if "steps" not in data:
+        return "started"
+    return f"started: {_counted(data['models'], 'model')}, {_counted(data['steps'], 'step')}"
+
+
+def _reason(data: Data) -> str:
+    error = data.get("error") or {}
+    return f": {error['reason']}" if "reason" in error else ""
+
+
+_WORDS: Mapping[str, Callable[[Data], str]] = {
+    "command.failed": lambda data: f"could not be sent, will be tried again: {data.get('reason')}",
+    "command.repeated": lambda data: f"asked again: {', '.join(data.get('models', ()))}",
+    "link.lost": lambda _: "the link to the broker was lost and is back",
+    "model.ended": lambda data: f"model {data.get('model')} has ended",
+    "model.failed": lambda data: f"failed{_reason(data)}",
+    "model.lost": lambda data: f"goes on without model {data.get('model')}: {data.get('reason')}",
+    "models.deployed": lambda _: "models deployed",
+    "models.parameterized": lambda _: "models have taken their parameters",
+    "models.ready": lambda _: "models ready",
+    "run.cancelled": lambda data: f"cancelled{_reason(data)}",
+    "run.ending": lambda _: "models write their results and end",
+    "run.failed": lambda data: f"failed{_reason(data)}",
+    "run.removing": lambda data: f"ending by force: {', '.join(data.get('models', ()))}",
+    "run.resumed": lambda data: f"resumed: Podium was away for {duration(data.get('down', 0))}",
+    "run.running": lambda _: "running",
+    "run.started": _started,
+    "run.submitted": lambda _: "submitted",
+    "run.succeeded": lambda _: "succeeded",
+    "step.finished": lambda data: f"step {data.get('step')} finished",
+    "step.repeated": lambda data: f"step {data.get('step')} repeated: {', '.join(data.get('models', ()))}",
+}
