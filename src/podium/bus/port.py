@@ -1,4 +1,4 @@
-"""The message bus as the rest of Podium sees it: topics in MQTT syntax, handlers that are called, messages to acknowledge."""
+"""The message bus as the rest of Podium sees it: topics in MQTT syntax, handlers to call, messages to acknowledge."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Message:
     _acknowledge: Callable[[], None] | None = field(default=None, repr=False)
 
     def ack(self) -> None:
-        """Tell the broker that this message is done with. Needed once for each message of a subscription with qos >= 1."""
+        """Tell the broker that this message is done with. Needed for each message of a subscription with qos >= 1."""
         acknowledge, self._acknowledge = self._acknowledge, None
         if acknowledge is not None:
             acknowledge()
@@ -36,13 +36,13 @@ class Subscription(Protocol):
 class Bus(Protocol):
     """One connection to a broker.
 
-    Handlers are plain functions, called on the event loop in the order of arrival, and must not block. A subscription with
-    qos >= 1 has at most `max_in_flight` messages handed out and not acknowledged; the broker keeps the rest.
+    Handlers are plain functions, called on the event loop in the order of arrival, and must not block. A subscription
+    with qos >= 1 has at most `max_in_flight` messages handed out and not acknowledged; the broker keeps the rest.
     After a lost connection the bus connects again by itself, subscribes again, and then calls `on_restored`.
     """
 
     async def connect(self) -> None:
-        """Raises: Unavailable, when the broker does not answer or refuses the credentials (which are never in the message)."""
+        """Raises: Unavailable, when the broker does not answer or refuses the credentials (never in the message)."""
         ...
 
     async def close(self) -> None: ...
@@ -51,7 +51,10 @@ class Bus(Protocol):
     def connected(self) -> bool: ...
 
     async def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
-        """Send one message; with qos >= 1 returns when the broker has accepted it. Raises: Unavailable, DocumentRefused (size, topic)."""
+        """Send one message; with qos >= 1 returns when the broker has accepted it.
+
+        Raises: Unavailable, DocumentRefused (size, topic).
+        """
         ...
 
     async def publish_many(self, messages: list[tuple[str, bytes]], *, qos: int = 0) -> None:
@@ -74,7 +77,7 @@ class Bus(Protocol):
 
 @runtime_checkable
 class RemembersLifecycle(Protocol):
-    """A bus whose broker keeps the last few messages of each lifecycle topic (JetStream), in one order over all topics."""
+    """A bus whose broker keeps the last few messages of each lifecycle topic (JetStream), in one order over all."""
 
     def recall(self, pattern: str) -> AsyncIterator[Message]:
         """The kept messages that match, oldest first, up to those accepted before the call."""

@@ -1,0 +1,27 @@
+"""The embedded broker as Podium runs it, with a way to kill it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+
+from podium.bus.embedded import EmbeddedBroker
+
+
+def kill(broker: EmbeddedBroker) -> None:
+    """`kill -9` to the server; the EmbeddedBroker starts it again."""
+    assert broker.pid is not None
+    os.kill(broker.pid, signal.SIGKILL)
+
+
+@pytest_asyncio.fixture
+async def embedded(tmp_path: Path) -> AsyncIterator[EmbeddedBroker]:
+    """A started embedded broker of the test's own."""
+    broker = EmbeddedBroker(tmp_path / "broker")
+    await broker.start()
+    yield broker
+    await broker.stop()
