@@ -70,25 +70,26 @@ def _issue(state: State, models: Collection[str]) -> None:
 
 def _enter(state: State, phase: Phase, at: float, within: float, settle: float = 0.0) -> None:
     """Begin a phase or a step. While a time away is looked into its command has to wait."""
-    before = state.live
-    state.phase, state.attempt = phase, 0
+    recovering = state.live.recovering
+    state.phase, state.attempt, state.relinked = phase, 0, False
     state.since = at + settle
     state.guard = state.since + within
-    state.live = live = Live(recovering=before.recovering, relinked=before.relinked)
-    live.waiting = expected(state)
+    state.live = live = Live(waiting=expected(state), recovering=recovering)
     if settle:
         live.timer = state.since
     elif not live.recovering:
         _issue(state, live.waiting)
 
 
-def _enter_step(state: State, at: float, step: int) -> None:
+def _enter_step(state: State, at: float, step: int, finished: int = 0) -> None:
     state.step = step
     if step <= state.plan.steps:
         settle = state.plan.settle if state.schedule.unnumbered else 0.0
+        if state.repeated and state.repeated[-1] == finished:
+            settle = max(settle, state.plan.quiet)  # second answers, which carry no number, are to come before the step
         _enter(state, Phase.STEPPING, at, state.plan.step_timeout, settle)
     else:
-        state.live = Live(recovering=state.live.recovering, relinked=state.live.relinked)
+        state.live = Live(recovering=state.live.recovering)
 
 
 def _lose_sight(state: State) -> None:
@@ -100,7 +101,6 @@ def _lose_sight(state: State) -> None:
         parameters=live.parameters,
         issued=live.issued and not unasked,
         recovering=True,
-        relinked=live.relinked,
     )
     state.attempt += 1
 
@@ -140,7 +140,8 @@ def _answered(state: State, data: Data) -> None:
 
 
 def _step_finished(state: State, data: Data) -> None:
-    _enter_step(state, data["at"], data["step"] + 1 + data.get("skipped", 0))
+    finished = data["step"]
+    _enter_step(state, data["at"], finished + 1 + data.get("skipped", 0), finished)
 
 
 def _sent(state: State, data: Data) -> None:
@@ -198,16 +199,16 @@ def _resumed(state: State, data: Data) -> None:
 
 def _link_lost(state: State, _: Data) -> None:
     _lose_sight(state)
-    state.live.relinked = True
+    state.relinked = True
     state.live.doubt = "the link to the broker was lost"
 
 
 def _recovered(state: State, data: Data) -> None:
     live, at = state.live, data["at"]
-    live.recovering = live.relinked = False
+    live.recovering = False
     if not live.issued:
         if state.since > at:
-            live.timer = min(state.since, at + state.plan.settle)
+            live.timer = min(state.since, at + max(state.plan.settle, state.plan.quiet))
         else:
             _issue(state, live.waiting)
         return
@@ -252,7 +253,7 @@ def _ended(state: State, outcome: RunState, data: Data) -> None:
     state.phase, state.outcome = Phase.ENDED, outcome
     state.error = dict(data["error"]) if "error" in data else None
     state.guard = None
-    state.attempt = 0
+    state.attempt, state.relinked = 0, False
     state.live = Live()
 
 

@@ -116,7 +116,7 @@ def _answered(state: State, what: Answered) -> Verdict:
         return "the step has not been sent"
     if len(live.waiting) == 1:
         return _step_finished(state, what.now)
-    return (Event("model.answered", {"model": what.model}, 1, True),)
+    return state.answers[what.model]
 
 
 def _step_finished(state: State, now: float, without: tuple[str, ...] = ()) -> tuple[Event, ...]:

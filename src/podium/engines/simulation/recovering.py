@@ -38,7 +38,7 @@ def recovered(state: State, what: Recovered) -> tuple[Event, ...] | str:
     rungs: tuple[str, ...] = ()
     if state.phase is Phase.STEPPING and live.issued:
         due = state.schedule.due(state.step)
-        certain = what.complete and not live.relinked
+        certain = what.complete and not state.relinked
         unsent = {model for model in live.waiting if what.complete and model not in live.sent}
         if not certain and not live.waiting.isdisjoint(due.broadcast):
             again = tuple(model for model in due.broadcast if model not in unsent)

@@ -14,7 +14,7 @@ from typing import Any
 from podium.engines.simulation.document import SimulationDocument
 from podium.engines.simulation.schedule import Rhythm, Schedule
 from podium.errors import JournalDamaged
-from podium.runs.events import Json, RunState
+from podium.runs.events import Event, Json, RunState
 from podium.runs.machine import Command
 
 SNAPSHOT_SCHEMA = 1
@@ -57,7 +57,6 @@ class Live:
         failures: how often it could not be sent.
         doubt: why it is to be sent again.
         recovering: inputs of a time away are being fed; nothing is pending.
-        relinked: the link was lost, so even what the broker accepted may not have arrived.
         sent: the models for which the broker has accepted it, as recovery found.
     """
 
@@ -72,7 +71,6 @@ class Live:
     failures: int = 0
     doubt: str | None = None
     recovering: bool = False
-    relinked: bool = False
     sent: set[str] = field(default_factory=set)
 
 
@@ -85,6 +83,7 @@ class State:
         since: when the phase or the step began, time away not counted.
         guard: when it will have taken too long.
         attempt: how often the command of the phase or the step was given before; part of its key.
+        relinked: the link was lost since that command was given: even what the broker accepted may not have arrived.
         deployed: the order to deploy went out.
         versions: protocol versions other than 1.
         rhythms: of models that declare calculations.
@@ -101,6 +100,7 @@ class State:
     since: float = 0.0
     guard: float | None = None
     attempt: int = 0
+    relinked: bool = False
     deployed: bool = False
     versions: dict[str, int] = field(default_factory=dict)
     rhythms: dict[str, tuple[Rhythm, ...]] = field(default_factory=dict)
@@ -111,9 +111,14 @@ class State:
     error: dict[str, Json] | None = None
     live: Live = field(default_factory=Live)
     schedule: Schedule = field(init=False, compare=False, repr=False)
+    answers: dict[str, tuple[Event]] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         self.reschedule()
+        # Thousands come every second, all alike: made once.
+        self.answers = {
+            model: (Event("model.answered", {"model": model}, transient=True),) for model in self.plan.models
+        }
 
     def reschedule(self) -> None:
         self.schedule = self.scheduled(without=())
@@ -160,6 +165,7 @@ def dump(state: State) -> Json:
         "since": state.since,
         "guard": state.guard,
         "attempt": state.attempt,
+        "relinked": state.relinked,
         "deployed": state.deployed,
         "versions": dict(state.versions),
         "rhythms": {model: [list(rhythm) for rhythm in rhythms] for model, rhythms in state.rhythms.items()},
@@ -181,6 +187,7 @@ def load(document: Mapping[str, Any], snapshot: Json) -> State:
         since=snapshot["since"],
         guard=snapshot["guard"],
         attempt=snapshot["attempt"],
+        relinked=snapshot["relinked"],
         deployed=snapshot["deployed"],
         versions=dict(snapshot["versions"]),
         rhythms={

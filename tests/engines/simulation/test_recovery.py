@@ -1,0 +1,281 @@
+"""Podium dies, the link is lost: what is sent again, to whom, and what is said about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from podium.engines.simulation.messages import (
+    AllReady,
+    Answered,
+    Deploy,
+    Finish,
+    ModelEnded,
+    Parameterize,
+    Parameterized,
+    Remove,
+    StepSent,
+)
+from podium.runs.machine import LinkLost, Recovered, Resumed, Started
+from tests.engines.simulation.driver import Driver
+
+
+def keys(run):
+    return [command.key for command in run.pending()]
+
+
+def test_time_away_does_not_count():
+    run = Driver(step_timeout=60)
+    run.stepping()
+    before = run.machine.deadline(run.state)
+    run.crash(down=1000)
+    assert run.state.guard == before + 1000
+    run.answer()
+    finished = next(event for event in run.journal if event.type == "step.finished")
+    assert finished.data["seconds"] < 10
+
+
+def test_there_is_time_to_listen_however_late_it_was():
+    run = Driver(step_timeout=60, quiet=5)
+    run.stepping()
+    run.now = run.machine.deadline(run.state) - 0.1
+    run.feed(Resumed, 0.0, after=0.0)
+    assert run.state.guard == run.now + 5
+
+
+@pytest.mark.parametrize("why", [(Resumed, 1.0), (LinkLost,)])
+def test_nothing_is_pending_while_it_is_looked_what_was(why):
+    run = Driver()
+    run.feed(Started)
+    run.feed(*why)
+    assert run.pending() == []
+    run.feed(AllReady)
+    assert run.pending() == []
+    run.feed(Recovered, True)
+    assert [type(command) for command in run.pending()] == [Parameterize]
+
+
+def test_a_queued_run_has_nothing_to_recover():
+    run = Driver()
+    assert run.feed(Resumed, 1.0) == []
+    assert run.feed(LinkLost) == []
+    assert run.feed(Recovered, False) == []
+
+
+class TestDeploying:
+    def test_an_order_that_was_not_confirmed_is_given_again_at_once(self):
+        run = Driver()
+        run.feed(Started)
+        run.crash()
+        assert run.pending() == [Deploy("deploy:again:1")]
+
+    @pytest.mark.parametrize("complete", [True, False])
+    def test_a_confirmed_one_after_a_quiet_time_without_a_sign(self, complete):
+        run = Driver(quiet=5)
+        run.feed(Started)
+        run.perform()
+        run.crash(complete=complete)
+        assert run.pending() == []
+        before = run.now
+        assert run.wait() == ["command.repeated"]
+        assert run.now - before == 5
+        assert run.pending() == [Deploy("deploy:again:2")]
+
+    def test_all_had_become_ready(self):
+        run = Driver()
+        run.feed(Started)
+        run.perform()
+        run.crash((AllReady,), complete=True)
+        assert run.pending() == [Parameterize("parameterize", ("a-1", "b-1"))]
+
+
+class TestParameterizing:
+    def test_only_those_who_have_not_answered_get_them_again(self):
+        run = Driver()
+        run.ready()
+        run.crash((Parameterized, "a-1", 2), complete=True)
+        assert run.pending() == []
+        run.wait()
+        assert run.pending() == [Parameterize("parameterize:again:2", ("b-1",))]
+        run.feed(Parameterized, "b-1", 2)
+        assert run.state.versions == {"a-1": 2, "b-1": 2}
+
+
+class TestVersion1:
+    def test_with_a_complete_memory_only_those_are_stepped_who_were_not(self):
+        run = Driver("a-1", "b-1", "c-1")
+        run.stepping()
+        run.crash((StepSent, "a-1", 1), (StepSent, "b-1", 1), (Answered, "a-1", 1), complete=True)
+        (step,) = run.pending()
+        assert (step.models, step.due) == (("c-1",), run.models)
+        run.perform()
+        assert run.machine.deadline(run.state) == run.state.guard, "b-1 may take its time"
+        run.answer("b-1", "c-1")
+        assert run.state.step == 2
+        assert run.state.repeated == []
+
+    def test_with_a_complete_memory_of_all_answers_the_run_goes_on(self):
+        run = Driver()
+        run.stepping()
+        run.crash(*[(kind, model, 1) for kind in (StepSent, Answered) for model in run.models], complete=True)
+        assert keys(run) == ["step:2"]
+
+    def test_without_a_memory_it_listens_then_asks_the_missing_then_all(self):
+        run = Driver("a-1", "b-1", "c-1", quiet=5)
+        run.stepping()
+        run.crash(complete=False)
+        assert run.pending() == []
+        run.answer("a-1")
+        before = run.now
+        assert run.wait() == ["step.repeated"]
+        assert run.now - before == 4
+        assert run.last.data["models"] == ["b-1", "c-1"]
+        assert run.perform()[0].models == ("b-1", "c-1")
+        assert run.wait() == ["step.repeated"]
+        assert run.perform()[0].models == run.models
+        assert run.machine.deadline(run.state) == run.state.guard
+
+    def test_a_repeated_step_makes_the_run_inexact(self):
+        run = Driver(steps=2, settle=0.0, quiet=5)
+        run.stepping()
+        run.crash(complete=False)
+        run.wait()
+        run.perform()
+        run.answer()
+        assert run.pending() == [], "second answers are to come before the next step"
+        run.feed(Answered, "a-1", None)
+        run.wait()
+        assert keys(run) == ["step:2"]
+        run.all_steps()
+        run.all_end()
+        assert (run.last.type, run.last.data["exact"], run.last.data["repeated"]) == ("run.succeeded", False, [1])
+
+    def test_who_answers_while_it_listens_is_not_asked_again(self):
+        run = Driver(steps=1)
+        run.stepping()
+        run.crash(complete=False)
+        run.answer()
+        assert run.state.phase == "finishing"
+        assert run.state.repeated == []
+
+    def test_after_a_lost_link_even_what_the_broker_took_is_in_doubt(self):
+        run = Driver("a-1", "b-1", "c-1", quiet=5)
+        run.stepping()
+        run.feed(LinkLost)
+        run.recover((StepSent, "a-1", 1), (StepSent, "b-1", 1), (Answered, "a-1", 1), complete=True)
+        assert [command.models for command in run.perform()] == [("c-1",)]
+        assert run.wait() == ["step.repeated"]
+        assert run.last.data["models"] == ["b-1"], "c-1 was asked a moment ago"
+        assert run.last.data["reason"] == "the link to the broker was lost"
+
+    def test_doubt_about_the_link_outlives_podium(self):
+        run = Driver("a-1", quiet=5)
+        run.stepping()
+        run.feed(LinkLost)
+        run.crash((StepSent, "a-1", 1), complete=True)
+        assert run.wait() == ["step.repeated"]
+
+    def test_doubt_about_the_link_ends_with_the_step(self):
+        run = Driver("a-1", quiet=5)
+        run.stepping()
+        run.feed(LinkLost)
+        run.recover((StepSent, "a-1", 1), complete=True)
+        run.answer()
+        run.perform()
+        run.crash((StepSent, "a-1", 2), complete=True)
+        assert run.machine.deadline(run.state) == run.state.guard
+
+    def test_a_link_lost_while_models_settle_costs_nothing(self):
+        run = Driver(settle=0.02)
+        run.stepping()
+        run.feed(LinkLost, after=0.001)
+        run.recover(complete=False)
+        assert keys(run) == ["step:1:again:1"]
+        assert run.state.repeated == []
+
+
+class TestVersion2:
+    def stepping(self, *models, **plan):
+        run = Driver(*models, **plan)
+        run.stepping(versions=dict.fromkeys(run.models, 2))
+        return run
+
+    def test_is_stepped_again_at_once_and_stays_exact(self):
+        run = self.stepping(steps=1)
+        run.crash(complete=False)
+        (step,) = run.perform()
+        assert (step.key, step.broadcast) == ("step:1:again:1", ("a-1", "b-1"))
+        run.answer(number=1)
+        assert run.last.type == "run.ending"
+        assert run.state.repeated == []
+
+    def test_is_not_when_the_broker_knows_that_it_was(self):
+        run = self.stepping()
+        run.crash((StepSent, None, 1), complete=True)
+        assert run.pending() == []
+
+    def test_is_when_the_link_was_lost(self):
+        run = self.stepping()
+        run.feed(LinkLost)
+        run.recover((StepSent, None, 1), (Answered, "a-1", 1), complete=True)
+        (step,) = run.perform()
+        assert step.broadcast == ("a-1", "b-1"), "outputs of those who have answered may be lost as well"
+
+    def test_is_asked_again_and_again_with_longer_pauses(self):
+        run = self.stepping(quiet=5, step_timeout=100)
+        run.feed(LinkLost)
+        run.recover(complete=False)
+        pauses = []
+        while run.state.phase == "stepping":
+            run.perform()
+            before = run.now
+            run.wait()
+            pauses.append(run.now - before)
+        assert pauses[:4] == [5, 10, 20, 40]
+        assert "the link to the broker was lost" in run.last.data["error"]["reason"]
+
+    def test_no_quiet_time_is_no_busy_time(self):
+        run = self.stepping(quiet=0, step_timeout=100)
+        run.feed(LinkLost)
+        run.recover(complete=False)
+        turns = 0
+        while run.state.phase == "stepping":
+            run.perform()
+            run.wait()
+            turns += 1
+        assert turns < 20
+
+    def test_beside_version_1_its_repetition_is_written_down(self):
+        run = Driver()
+        run.stepping(versions={"b-1": 2})
+        run.crash(complete=False)
+        assert run.last.type == "step.repeated"
+        assert [command.broadcast for command in run.pending()] == [("b-1",)]
+        run.perform()
+        run.wait()
+        assert [command.models for command in run.pending()] == [("a-1",)]
+
+
+class TestEnding:
+    def test_models_are_told_again_at_once(self):
+        run = Driver(steps=1)
+        run.stepping()
+        run.all_steps()
+        run.crash((ModelEnded, "a-1", True, 0), complete=True)
+        assert run.pending() == [Finish("finish:again:1", ("b-1",))]
+
+    def test_the_outcome_survives(self):
+        run = Driver(steps=1)
+        run.stepping()
+        run.feed(ModelEnded, "a-1", False, 3)
+        run.crash((ModelEnded, "b-1", True, 0), complete=False)
+        assert run.last.type == "run.failed"
+        assert run.last.data["error"]["exit_code"] == 3
+
+    def test_removal_is_asked_for_again(self):
+        run = Driver(steps=1)
+        run.stepping()
+        run.all_steps()
+        run.wait()
+        run.perform()
+        run.crash()
+        assert run.pending() == [Remove("remove:again:1")]
