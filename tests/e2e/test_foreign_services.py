@@ -1,0 +1,258 @@
+"""Our simulation orchestrator opposite services and an MSO that are not ours, on the brokers of the field."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from podium.bus import open_bus
+from podium.bus.embedded import EmbeddedBroker
+from podium.dialects.dots.desk import Desk
+from podium.dialects.dots.dialect import DotsDialect
+from podium.dialects.dots.performer import ModelAccess
+from podium.runs.conductor import Conductor
+from podium.runs.events import Run, RunState
+from podium.runs.journal import Journal
+from tests.dialects.dots.bodies import content, esdl, packed, service
+from tests.e2e.foreign import Services
+from tests.parts.mosquitto import Mosquitto
+
+STEPS = 24
+HOMES = 3
+SERVICES = [
+    service("EnergySystem", "sun_service"),
+    service("PVInstallation", "pv_service", 2),
+    service("EConnection", "connection_service", 1),
+]
+MODELS = {"sun-service-1", "pv-service-1", "pv-service-2", "connection-service-1"}
+START, STEP_SECONDS = 1674604800, 3600
+
+
+@dataclass
+class Broker:
+    """Where it is, and how Podium and the models sign in."""
+
+    name: str
+    host: str
+    mqtt_port: int
+    url: str
+    user: str
+    password: str
+    models_user: str
+    models_password: str
+    remember: tuple[str, ...] = ()
+
+
+@pytest.fixture(params=["embedded", "mosquitto"])
+async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Broker]:
+    if request.param == "mosquitto":
+        mosquitto: Mosquitto = request.getfixturevalue("mosquitto")
+        await mosquitto.start()
+        account = (mosquitto.user, mosquitto.password)
+        yield Broker("mosquitto", mosquitto.host, mosquitto.port, mosquitto.url, *account, *account)
+        return
+    embedded = EmbeddedBroker(tmp_path / "broker")
+    await embedded.start()
+    ours, theirs = embedded.credentials, embedded.models
+    yield Broker(
+        "embedded",
+        embedded.host,
+        embedded.mqtt_port,
+        embedded.nats_url,
+        ours.user,
+        ours.password,
+        theirs.user,
+        theirs.password,
+        tuple(embedded.remembered),
+    )
+    await embedded.stop()
+
+
+async def no_desk(*_: Any, **__: Any) -> NoReturn:
+    raise AssertionError("no route is asked for here")
+
+
+DESK = Desk(no_desk, no_desk, no_desk, no_desk, no_desk, no_desk, no_desk, no_desk, no_desk)
+
+
+class Podium:
+    """The orchestrator without its server."""
+
+    def __init__(self, journal: Journal, dialect: DotsDialect) -> None:
+        self.journal = journal
+        self.dialect = dialect
+        self.conductor = Conductor(journal, dialect.kinds)
+
+
+@asynccontextmanager
+async def podium(broker: Broker, directory: Path, down: float = 0.0) -> AsyncIterator[Podium]:
+    """One life of it; what was under way in the one before goes on."""
+    async with AsyncExitStack() as stack:
+        journal = Journal(f"sqlite:///{directory / 'journal.db'}", owner="test")
+        await journal.open()
+        stack.push_async_callback(journal.close)
+        await journal.acquire()
+        bus = await open_bus(broker.url, user=broker.user, password=broker.password, remember=broker.remember)
+        stack.push_async_callback(bus.close)
+        access = ModelAccess(
+            broker.host,
+            broker.mqtt_port,
+            mqtt_username=broker.models_user,
+            mqtt_password=broker.models_password,
+        )
+        found: list[Podium] = []
+        dialect = DotsDialect(
+            bus,
+            lambda run, what: found[0].conductor.tell(run, what),  # noqa: PLW0108  # made below
+            access=access,
+            desk=DESK,
+            log_sink=lambda *_line: None,
+        )
+        found.append(Podium(journal, dialect))
+        await dialect.start()
+        stack.push_async_callback(dialect.close)
+        bus.on_restored(found[0].conductor.link_lost)
+        await found[0].conductor.start(down)
+        stack.push_async_callback(found[0].conductor.close)
+        yield found[0]
+
+
+@pytest.fixture
+async def services(broker: Broker, tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Services]]]:
+    """Makes the foreign side."""
+    made: list[Services] = []
+
+    async def make(**how: Any) -> Services:
+        made.append(
+            await asyncio.to_thread(
+                Services, tmp_path, broker.host, broker.mqtt_port, broker.user, broker.password, **how
+            )
+        )
+        return made[-1]
+
+    yield make
+    for one in made:
+        await asyncio.to_thread(one.close)
+
+
+async def submitted(one: Podium) -> str:
+    submission = await one.dialect.read(
+        content(
+            nr_of_time_steps=STEPS,
+            calculation_services=SERVICES,
+            esdl_base64string=packed(esdl(HOMES)).rstrip("="),
+            max_step_calc_time_minutes=0.5,
+        )
+    )
+    return (await one.conductor.submit(submission)).id
+
+
+async def ended(one: Podium, run: str) -> Run:
+    async with asyncio.timeout(60):
+        return await one.conductor.wait(run)
+
+
+def assert_undisturbed(foreign: Services) -> None:
+    """Every model has seen every step once and in order, at the right time, and what they computed is right."""
+    assert set(foreign.models) == MODELS
+    expected = [(n, START + (n - 1) * STEP_SECONDS) for n in range(1, STEPS + 1)]
+    sun = sum(range(1, STEPS + 1))
+    for name, model in foreign.models.items():
+        assert model.steps == expected, name
+        assert model.parameters_given == 1
+    assert foreign.models["sun-service-1"].total == sun
+    assert foreign.models["pv-service-1"].total == 2 * sun  # two of the three homes
+    assert foreign.models["pv-service-2"].total == sun
+    assert foreign.models["connection-service-1"].total == HOMES * HOMES * sun
+
+
+async def finished_steps(one: Podium, run: str) -> list[int]:
+    return [
+        recorded.event.data["step"]
+        for recorded in await one.journal.events(run)
+        if recorded.event.type == "step.finished"
+    ]
+
+
+async def test_three_services_run_a_day(broker: Broker, services: Any, tmp_path: Path) -> None:
+    foreign = await services()
+    async with podium(broker, tmp_path) as one:
+        run = await submitted(one)
+        assert (await ended(one, run)).state is RunState.SUCCEEDED
+        assert_undisturbed(foreign)
+        assert await finished_steps(one, run) == list(range(1, STEPS + 1))
+        assert not one.dialect.dropped
+    first = foreign.models["pv-service-1"]
+    assert first.parameters["esdl_ids"] == ["pv-0", "pv-1"]
+    assert first.parameters["calculation_services"] == SERVICES
+    assert first.parameters["protocol_versions"] == [1, 2]
+
+
+async def test_an_error_of_a_service_ends_the_run_with_its_words(broker: Broker, services: Any, tmp_path: Path) -> None:
+    foreign = await services(fails_at=5)
+    async with podium(broker, tmp_path) as one:
+        run = await ended(one, await submitted(one))
+    assert run.state is RunState.FAILED
+    assert run.error is not None
+    assert run.error.reason.startswith("model pv-service-")
+    assert "no sun" in run.error.reason
+    assert "step 5" in run.error.reason
+    assert max(number for model in foreign.models.values() for number, _ in model.steps) == 5
+
+
+async def test_a_cancelled_run_tells_the_services_to_end(broker: Broker, services: Any, tmp_path: Path) -> None:
+    foreign = await services()
+    in_mid_run = foreign.reaches("CalculationsDone", 20)
+    async with podium(broker, tmp_path) as one:
+        run = await submitted(one)
+        assert await asyncio.to_thread(in_mid_run.wait, 30)
+        await one.conductor.cancel(run)
+        assert (await ended(one, run)).state is RunState.CANCELLED
+    assert foreign.alive == set()
+
+
+@pytest.mark.parametrize("broker", ["embedded"], indirect=True)
+@pytest.mark.parametrize(
+    ("message", "count"), [("Parameterized", 2), ("CalculationsDone", 21), ("CalculationsDone", STEPS * len(MODELS))]
+)
+async def test_what_podium_misses_while_it_is_away_is_recalled(
+    broker: Broker, services: Any, tmp_path: Path, message: str, count: int
+) -> None:
+    foreign, run = await gone_in_mid_run(broker, services, tmp_path, message, count)
+    async with podium(broker, tmp_path, down=1.0) as one:
+        assert (await ended(one, run)).state is RunState.SUCCEEDED
+        assert await finished_steps(one, run) == list(range(1, STEPS + 1))
+        assert "step.repeated" not in await types(one, run)
+    if message == "CalculationsDone":
+        assert_undisturbed(foreign)
+
+
+@pytest.mark.parametrize("broker", ["mosquitto"], indirect=True)
+async def test_without_a_memory_a_step_is_repeated_and_recorded(broker: Broker, services: Any, tmp_path: Path) -> None:
+    _, run = await gone_in_mid_run(broker, services, tmp_path, "CalculationsDone", 21)
+    async with podium(broker, tmp_path, down=1.0) as one:
+        assert (await ended(one, run)).state is RunState.SUCCEEDED
+        assert await finished_steps(one, run) == list(range(1, STEPS + 1))
+        assert "step.repeated" in await types(one, run)
+
+
+async def gone_in_mid_run(
+    broker: Broker, services: Any, directory: Path, message: str, count: int
+) -> tuple[Services, str]:
+    """A run that Podium left when some model had said `message` for the `count`-th time."""
+    foreign = await services()
+    there = foreign.reaches(message, count)
+    async with podium(broker, directory) as one:
+        run = await submitted(one)
+        assert await asyncio.to_thread(there.wait, 30)
+    return foreign, run
+
+
+async def types(one: Podium, run: str) -> set[str]:
+    return {recorded.event.type for recorded in await one.journal.events(run)}
