@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import sys
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -14,19 +13,14 @@ import yaml
 
 from podium.sdk import CalculationService, EnergySystem
 from podium.sdk.testing import Bench, StepOutputs
+from tests.examples.neighbourhood import EXAMPLE, load_services
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "neighbourhood"
-NAMES = ("pv", "household", "heat_pump", "charger", "battery", "connection", "cable", "transformer")
 STEP_HOURS = 0.25
 
 
 @pytest.fixture(scope="module")
 def services() -> list[CalculationService]:
-    sys.path.insert(0, str(EXAMPLE))
-    try:
-        return [importlib.import_module(name).service for name in NAMES]
-    finally:
-        sys.path.remove(str(EXAMPLE))
+    return load_services()
 
 
 @pytest.fixture(scope="module")

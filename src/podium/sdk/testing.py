@@ -72,9 +72,9 @@ class Bench:
         parameters: Mapping[str, Mapping[str, Parameter]] | None = None,
     ) -> None:
         first = datetime.fromisoformat(start) if isinstance(start, str) else start
-        first = first if first.tzinfo else first.replace(tzinfo=UTC)
+        self.start = first if first.tzinfo else first.replace(tzinfo=UTC)
         system = EnergySystem(esdl.read_bytes() if isinstance(esdl, Path) else esdl)
-        self._simulation = Simulation("bench", int(first.timestamp()), step_seconds, steps, system)
+        self._simulation = Simulation("bench", int(self.start.timestamp()), step_seconds, steps, system)
         self._sources = dict(sources or {})
         entries = [ServiceEntry(service.name, service.esdl_type) for service in services]
         entries += [ServiceEntry(name, esdl_type) for name, esdl_type in self._sources.items()]
