@@ -1,0 +1,654 @@
+"""The model services orchestrator opposite foreign simulators and models, on real brokers with real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import paho.mqtt.client as paho
+import pytest
+
+from podium.backplane.models_file import ModelEntry, ModelsFile
+from podium.backplane.port import ModelState
+from podium.backplane.process import ProcessBackplane
+from podium.bus.embedded import EmbeddedBroker
+from podium.bus.memory import RememberingNatsBus
+from podium.bus.mqtt import MqttBus
+from podium.dialects.dots.mso import ModelServicesOrchestrator
+from podium.sdk import lifecycle_pb2 as pb
+from tests.parts.mosquitto import PASSWORD, USER
+
+IMAGE = "model:1"
+MODELS = ModelsFile(
+    models=(ModelEntry(image=IMAGE, command=("python", str(Path(__file__).with_name("mso_model.py")))),)
+)
+
+
+@dataclass
+class Broker:
+    """Where and as whom everybody meets."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    nats: tuple[str, tuple[str, ...]] | None = None
+
+    def bus(self):
+        if self.nats:
+            url, remember = self.nats
+            return RememberingNatsBus(url, remember=remember, user=self.user, password=self.password)
+        return MqttBus(self.host, self.port, user=self.user, password=self.password)
+
+
+@pytest.fixture
+async def remembering(tmp_path):
+    embedded = EmbeddedBroker(tmp_path / "broker")
+    await embedded.start()
+    user = embedded.credentials
+    nats = (embedded.nats_url, tuple(embedded.remembered))
+    yield Broker(embedded.host, embedded.mqtt_port, user.user, user.password, nats)
+    await embedded.stop()
+
+
+@pytest.fixture
+async def forgetting(mosquitto):
+    await mosquitto.start()
+    return Broker(mosquitto.host, mosquitto.port, USER, PASSWORD)
+
+
+@pytest.fixture(params=["remembering", "forgetting"])
+def broker(request):
+    return request.getfixturevalue(request.param)
+
+
+class Simulator:
+    """A foreign simulator, in paho; hears what the orchestrator and the models say."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+        self.heard: list[tuple[str, bytes]] = []
+        self._changed = asyncio.Condition()
+        self._loop = asyncio.get_running_loop()
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        self._client.username_pw_set(broker.user, broker.password)
+        self._client.on_message = lambda _c, _d, message: self._later(self._note, message.topic, message.payload)
+
+    async def __aenter__(self):
+        subscribed = asyncio.Event()
+        filters = ["/lifecycle/mso/#", "/lifecycle/model/#", "/log/#", "/health/mso/#", "/health/model/#"]
+        self._client.on_connect = lambda *_: self._client.subscribe([(each, 1) for each in filters])
+        self._client.on_subscribe = lambda *_: self._later(subscribed.set)
+        self._client.connect(self.broker.host, self.broker.port)
+        self._client.loop_start()
+        await subscribed.wait()
+        return self
+
+    async def __aexit__(self, *_):
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _later(self, call, *arguments) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+    def _note(self, topic: str, payload: bytes) -> None:
+        self.heard.append((topic, payload))
+        self._tell = asyncio.ensure_future(self._notify())
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    def say(self, topic: str, payload: bytes = b"", qos: int = 1) -> None:
+        self._client.publish(topic, payload, qos=qos)
+
+    def deploy(self, simulation: str, *models: str, hours: float = 1.0, image: str = IMAGE, **plans: str) -> None:
+        """`plans`: what a model is to do, by its id."""
+        message = pb.DeployModels(simulatorId="dots-so", keepLogsHours=hours)
+        for model in [*models, *plans]:
+            env = {
+                "MQTT_HOST": self.broker.host,
+                "MQTT_PORT": str(self.broker.port),
+                "MQTT_USERNAME": self.broker.user,
+                "MQTT_PASSWORD": self.broker.password,
+                "SIMULATOR_ID": "dots-so",
+                "SIMULATION_ID": simulation,
+                "MODEL_ID": model,
+                "PLAN": plans.get(model, ""),
+            }
+            variables = [pb.EnvironmentVariable(name=name, value=value) for name, value in env.items()]
+            message.modelConfigurations.add(modelID=model, imageUrl=image, environmentVariables=variables)
+        self.say(f"/lifecycle/dots-so/mso/{simulation}/DeployModels", message.SerializeToString())
+
+    def remove(self, simulation: str) -> None:
+        self.say(f"/lifecycle/dots-so/mso/{simulation}/RemoveModels")
+
+    def order(self, simulation: str, model: str, word: str, payload: bytes = b"") -> None:
+        self.say(f"/lifecycle/dots-so/model/{simulation}/{model}/{word}", payload)
+
+    async def hear(self, topic: str, count: int = 1) -> bytes:
+        """What came on `topic` (its end is enough) the `count`th time."""
+
+        def matching():
+            return [payload for heard, payload in self.heard if heard.endswith(topic)]
+
+        async with asyncio.timeout(30), self._changed:
+            await self._changed.wait_for(lambda: len(matching()) >= count)
+        return matching()[count - 1]
+
+    def count(self, topic: str) -> int:
+        return sum(heard.endswith(topic) for heard, _ in self.heard)
+
+    async def end(self, simulation: str, model: str, count: int = 1) -> pb.ModelHasTerminated:
+        topic = f"/lifecycle/mso/dots-so/{simulation}/{model}/ModelHasTerminated"
+        return pb.ModelHasTerminated.FromString(await self.hear(topic, count))
+
+    async def over(self, simulation: str, count: int = 1) -> None:
+        await self.hear(f"/lifecycle/mso/dots-so/{simulation}/AllModelsHaveTerminated", count)
+
+    async def ready(self, simulation: str, count: int = 1) -> None:
+        await self.hear(f"/lifecycle/mso/dots-so/{simulation}/ModelsReady", count)
+
+    async def sync_broker(self) -> None:
+        """Return when the broker has all that was said before."""
+        self.say("/log/model/nobody/sync/x")
+        await self.hear("/log/model/nobody/sync/x")
+
+    async def sync(self, count: int = 1) -> None:
+        """Return when the orchestrator has dealt with all that was said before."""
+        self.say("/health/dots-so/mso/Ping")
+        await self.hear("/health/mso/dots-so/Pong", count)
+
+
+class House:
+    """Orchestrators, one after another, over one directory of models."""
+
+    def __init__(self, broker: Broker, directory: Path) -> None:
+        self.broker = broker
+        self.directory = directory
+        self._open = contextlib.AsyncExitStack()
+
+    async def open(self, **settings) -> ModelServicesOrchestrator:
+        bus = self.broker.bus()
+        await bus.connect()
+        self._open.push_async_callback(bus.close)
+        self.backplane = ProcessBackplane(self.directory, MODELS)
+        await self.backplane.start()
+        self._open.push_async_callback(self.backplane.close)
+        mso = ModelServicesOrchestrator(bus, self.backplane, **{"ping_seconds": 0, "quiet_seconds": 0.3} | settings)
+        await mso.start()
+        self._open.push_async_callback(mso.close)
+        return mso
+
+    async def close(self) -> None:
+        await self._open.aclose()
+
+
+@pytest.fixture
+async def house(broker, tmp_path):
+    house = House(broker, tmp_path / "models")
+    yield house
+    await house.close()
+    backplane = ProcessBackplane(tmp_path / "models", MODELS)
+    await backplane.start()
+    await asyncio.gather(*(backplane.remove(model.name, grace_seconds=0) for model in await backplane.list()))
+    await backplane.close()
+
+
+@pytest.fixture
+async def so(broker):
+    async with Simulator(broker) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def mso(house, so):
+    return await house.open()
+
+
+remembers = pytest.mark.parametrize("broker", ["remembering"], indirect=True)
+forgets = pytest.mark.parametrize("broker", ["forgetting"], indirect=True)
+
+
+async def test_runs_models_from_deploy_to_the_end(mso, so, house):
+    so.deploy("sim", "pv-1", "pv-2", hours=2)
+    await so.ready("sim")
+    assert {model.state for model in mso.simulations["sim"].models.values()} == {ModelState.RUNNING}
+    models = {model.name: model for model in await house.backplane.list()}
+    assert set(models) == {"dots-so-sim-pv-1", "dots-so-sim-pv-2"}
+    assert models["dots-so-sim-pv-1"].keep_logs_seconds == 7200
+    assert models["dots-so-sim-pv-1"].labels == {
+        "simulator_id": "dots-so",
+        "simulation_id": "sim",
+        "model_id": "pv-1",
+        "keep_logs_hours": "2",
+    }
+    so.order("sim", "pv-1", "end", b"0")
+    assert await so.end("sim", "pv-1") == pb.ModelHasTerminated(status=pb.SUCCESSFULL)
+    assert so.count("AllModelsHaveTerminated") == 0
+    so.order("sim", "pv-2", "end", b"0")
+    await so.end("sim", "pv-2")
+    await so.over("sim")
+    assert mso.simulations == {}
+    assert mso.dropped == {}
+
+
+async def test_golden_bytes(mso, so):
+    so.deploy("sim", a="die:3")
+    expected = b"\x08\x01\x10\x03\x1a\x0bexit code 3" + b"\x22\x0emodel a begins" + b"\x22\x0fsome last words"
+    assert await so.hear("/lifecycle/mso/dots-so/sim/a/ModelHasTerminated") == expected
+    assert await so.hear("/lifecycle/mso/dots-so/sim/AllModelsHaveTerminated") == b""
+    so.deploy("good", "b")
+    assert await so.hear("/lifecycle/mso/dots-so/good/ModelsReady") == b""
+    so.order("good", "b", "end", b"0")
+    assert await so.hear("/lifecycle/mso/dots-so/good/b/ModelHasTerminated") == b""
+    so.say("/health/dots-so/mso/Ping", b"")
+    assert await so.hear("/health/mso/dots-so/Pong") == b""
+    so.say("/health/dots-so/mso/Ping", b"\x1a\x01x")
+    assert await so.hear("/health/mso/dots-so/Pong", 2) == b"\x08\x01\x12\x19x: no model of it is here"
+
+
+async def test_a_failing_model_is_reported_at_once_with_its_last_lines(mso, so):
+    so.deploy("sim", "good", bad="die:3")
+    end = await so.end("sim", "bad")
+    assert (end.status, end.exitCode, end.reason) == (pb.FAILED, 3, "exit code 3")
+    assert list(end.last_lines) == ["model bad begins", "some last words"]
+    topics = [topic for topic, payload in so.heard if topic.endswith("/bad") and b"last words" in payload]
+    assert topics == ["/log/model/dots-so/sim/bad"]
+    await so.ready("sim")  # of those that live
+    so.remove("sim")
+    await so.over("sim")
+
+
+async def test_a_signal_is_an_exit_code_above_128(mso, so):
+    so.deploy("sim", "a")
+    up = await so.hear("/log/model/dots-so/sim/a")
+    await so.ready("sim")
+    os.kill(int(up.split()[1]), signal.SIGKILL)
+    end = await so.end("sim", "a")
+    assert (end.status, end.exitCode) == (pb.FAILED, 137)
+    assert "SIGKILL" in end.reason or "memory" in end.reason
+
+
+async def test_not_ready_before_all_are(mso, so):
+    so.deploy("sim", "a", b="late")
+    await so.hear("/sim/a/ReadyForProcessing")
+    await so.hear("/log/model/dots-so/sim/b")
+    await so.sync()
+    assert so.count("ModelsReady") == 0
+    so.order("sim", "b", "go")
+    await so.ready("sim")
+
+
+async def test_remove_ends_what_lives(mso, so, house):
+    so.deploy("sim", "a", "b")
+    so.deploy("other", "a")
+    await so.ready("sim")
+    await so.ready("other")
+    so.remove("sim")
+    await so.over("sim")
+    end = await so.end("sim", "a")
+    assert (end.status, end.exitCode) == (pb.FAILED, 143)
+    assert end.reason == "removed at the simulator's request: killed by SIGTERM"
+    assert list(mso.simulations) == ["other"]
+    so.remove("sim")
+    await so.over("sim", 2)
+
+
+async def test_remove_while_models_are_being_deployed(house, so):
+    mso = await house.open(deploys=1)
+    so.deploy("sim", *(f"m{i}" for i in range(20)))
+    so.remove("sim")
+    await so.over("sim")
+    assert so.count("ModelHasTerminated") == 20
+    assert mso.simulations == {}
+    assert [model for model in await house.backplane.list() if not model.state.ended] == []
+
+
+@pytest.mark.parametrize(
+    ("simulation", "bad", "image", "reason"),
+    [
+        ("sim", "a", "nothing:1", "nothing stands for the image 'nothing:1'"),
+        ("s" * 50, "model-11", IMAGE, "at most 63 lower case letters"),
+        ("sim", "under_score", IMAGE, "at most 63 lower case letters"),
+    ],
+)
+async def test_a_model_that_cannot_be_deployed_ends_its_simulation(mso, so, simulation, bad, image, reason):
+    request = pb.DeployModels(keepLogsHours=1)
+    request.modelConfigurations.add(modelID="ok", imageUrl=IMAGE)
+    request.modelConfigurations.add(modelID=bad, imageUrl=image)
+    so.say(f"/lifecycle/dots-so/mso/{simulation}/DeployModels", request.SerializeToString())
+    await so.over(simulation)
+    end = await so.end(simulation, bad)
+    assert (end.status, end.exitCode) == (pb.FAILED, 0)
+    assert reason in end.reason
+    assert f"the model {bad} could not be deployed" in (await so.end(simulation, "ok")).reason or end.exitCode == 0
+    assert mso.simulations == {}
+
+
+async def test_two_models_of_one_name(mso, so):
+    so.deploy("a-b", "c")
+    await so.ready("a-b")
+    so.deploy("a", **{"b-c": ""})
+    assert (await so.end("a", "b-c")).reason == "another model is called dots-so-a-b-c already"
+    await so.over("a")
+    assert list(mso.simulations) == ["a-b"]
+
+
+async def test_asked_again_it_says_again_that_all_are_ready(mso, so, house):
+    so.deploy("sim", "a", "b")
+    await so.ready("sim")
+    so.deploy("sim", "a", "b")
+    await so.ready("sim", 2)
+    so.deploy("sim", "a", "b", "c")
+    await so.ready("sim", 3)
+    assert len(await house.backplane.list()) == 3
+    assert so.count("ReadyForProcessing") == 3
+
+
+async def test_asked_again_it_says_again_how_models_ended(mso, so):
+    so.deploy("sim", "b", a="die:4")
+    await so.end("sim", "a")
+    so.deploy("sim", "b", a="die:4")
+    assert (await so.end("sim", "a", 2)).exitCode == 4
+    so.remove("sim")
+    await so.over("sim")
+    so.deploy("sim", "b", a="die:4")
+    await so.over("sim", 2)
+    assert (await so.end("sim", "a", 3)).exitCode == 4
+    assert so.count("/sim/b/ReadyForProcessing") <= 1
+
+
+async def test_many_simulations_at_once(mso, so):
+    names = [f"sim-{i}" for i in range(8)]
+    for name in names:
+        so.deploy(name, a="die:0", b="die:0")
+    await asyncio.gather(*(so.over(name) for name in names))
+    assert so.count("ModelHasTerminated") == 16
+    assert mso.simulations == {}
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "reason"),
+    [
+        ("/lifecycle/dots-so/mso/sim/DeployModels", b"\xff", "malformed body"),
+        ("/lifecycle/dots-so/mso/sim/DeployModels", b"", "no models, or ids that no topic can carry"),
+        (
+            "/lifecycle/dots-so/mso/sim/DeployModels",
+            pb.DeployModels(modelConfigurations=[pb.ModelConfiguration(modelID="a/+")]).SerializeToString(),
+            "no models, or ids that no topic can carry",
+        ),
+        ("/lifecycle/dots-so/mso/sim/MakeTea", b"", "unknown message"),
+        ("/lifecycle/dots-so/mso/DeployModels", b"", "topic of the wrong length"),
+        ("/lifecycle/dots-so/mso/a/b/c/d/DeployModels", b"", "topic of the wrong length"),
+        ("/lifecycle/dots-so/mso/sim/RemoveModels", b"", "unknown simulation"),
+        ("/lifecycle/model/mso/sim/a/ReadyForProcessing", b"", "unknown simulation"),
+        ("/lifecycle/model/mso/sim/ReadyForProcessing", b"", "topic of the wrong length"),
+        ("/lifecycle/model/mso/sim/a/MakeTea", b"", "unknown message"),
+        ("/health/model/mso/sim/a/Pong", b"", "unknown simulation"),
+        ("/health/model/mso/Pong", b"", "topic of the wrong length"),
+        ("/health/dots-so/mso/Ping", b"\xff", "malformed body"),
+    ],
+)
+@forgets
+async def test_what_makes_no_sense_is_counted(mso, so, topic, payload, reason):
+    so.say(topic, payload)
+    await so.sync()
+    assert mso.dropped == {reason: 1}
+    assert mso.simulations == {}
+
+
+async def test_unknown_and_late_models(mso, so):
+    so.deploy("sim", "a")
+    await so.ready("sim")
+    so.say("/lifecycle/model/mso/sim/nobody/ReadyForProcessing")
+    await so.sync()
+    assert mso.dropped == {"unknown model": 1}
+    so.remove("sim")
+    await so.over("sim")
+    so.say("/lifecycle/model/mso/sim/a/ReadyForProcessing")
+    await so.sync(2)
+    assert mso.dropped == {"unknown model": 1}
+
+
+async def test_keep_logs_hours_without_sense(mso, so, house):
+    so.deploy("sim", "a", hours=float("nan"))
+    await so.ready("sim")
+    (model,) = await house.backplane.list()
+    assert model.keep_logs_seconds == 24 * 3600
+
+
+async def test_a_model_that_stops_answering_pings_makes_no_progress(house, so):
+    await house.open(ping_seconds=0.1, pings_missed=2)
+    so.deploy("sim", "version-1", b="pong")
+    await so.ready("sim")
+    await so.hear("/health/model/mso/sim/b/Pong")
+    so.order("sim", "b", "mute")
+    unhealthy = pb.UnhealthyModel.FromString(await so.hear("/lifecycle/mso/dots-so/sim/b/UnhealthyModel"))
+    assert unhealthy.status == pb.NOPROGRESS
+    await so.sync()
+    pong = pb.PongHealthMSOToSO.FromString(await so.hear("/health/mso/dots-so/Pong"))
+    assert (pong.healthy, list(pong.reasons)) == (pb.UNHEALTHY, ["sim/b: makes no progress"])
+    await so.hear("/health/mso/model/sim/version-1/Ping", 6)
+    assert so.count("UnhealthyModel") == 1
+    so.say("/health/model/mso/sim/b/Pong", pb.PongHealthModelToMSO(healthy=1, reasons=["hot"]).SerializeToString())
+    await so.sync(2)
+    pong = pb.PongHealthMSOToSO.FromString(await so.hear("/health/mso/dots-so/Pong", 2))
+    assert list(pong.reasons) == ["sim/b: hot"]
+
+
+# After a restart
+
+
+async def test_a_restart_finds_models_and_goes_on(house, so):
+    await house.open()
+    so.deploy("sim", "a", "b")
+    await so.ready("sim")
+    await house.close()
+    mso = await house.open()
+    assert list(mso.simulations) == ["sim"]
+    so.order("sim", "a", "end", b"5")
+    so.order("sim", "b", "end", b"0")
+    assert (await so.end("sim", "a")).exitCode == 5
+    await so.over("sim")
+    assert so.count("ModelsReady") == 1  # some simulators would begin anew
+
+
+async def test_an_end_while_nobody_watched_is_reported(house, so):
+    await house.open()
+    so.deploy("sim", "a", "b")
+    await so.ready("sim")
+    await house.close()
+    so.order("sim", "a", "end", b"5")
+    so.order("sim", "b", "end", b"0")
+    watcher = ProcessBackplane(house.directory, MODELS)
+    await watcher.start()
+    ended = 0
+    async for model in watcher.watch():
+        ended += model.state.ended
+        if ended == 2:
+            break
+    await watcher.close()
+    mso = await house.open()
+    assert (await so.end("sim", "a")).exitCode == 5
+    await so.over("sim")
+    assert mso.simulations == {}
+
+
+@remembers
+async def test_what_was_reported_is_not_reported_after_a_restart(house, so):
+    await house.open()
+    so.deploy("sim", a="die:3")
+    so.deploy("lives", "b", c="die:4")
+    await so.over("sim")
+    await so.end("lives", "c")
+    await so.ready("lives")
+    await house.close()
+    mso = await house.open()
+    await so.sync()
+    assert so.count("/sim/a/ModelHasTerminated") == so.count("/lives/c/ModelHasTerminated") == 1
+    assert so.count("AllModelsHaveTerminated") == 1
+    assert list(mso.simulations) == ["lives"]
+    so.deploy("sim", a="die:3")
+    await so.over("sim", 2)
+    assert (await so.end("sim", "a", 2)).exitCode == 3
+
+
+@remembers
+async def test_a_request_made_while_nobody_listened_is_carried_out(house, so):
+    so.deploy("sim", "a")
+    so.deploy("removed", "a")
+    so.remove("removed")
+    await so.sync_broker()
+    await house.open()
+    await so.ready("sim")
+    await so.over("removed")
+    assert so.count("/removed/a/ReadyForProcessing") <= 1
+
+
+@remembers
+async def test_ready_while_nobody_listened(house, so):
+    await house.open()
+    so.deploy("sim", "a", b="late")
+    await so.hear("/sim/a/ReadyForProcessing")
+    await so.hear("/log/model/dots-so/sim/b")
+    await house.close()
+    so.order("sim", "b", "go")
+    await so.hear("/sim/b/ReadyForProcessing")
+    assert so.count("ModelsReady") == 0
+    await house.open(quiet_seconds=600)
+    await so.ready("sim")
+
+
+@remembers
+async def test_a_model_that_ran_and_of_which_nothing_is_left_is_not_run_again(house, so):
+    await house.open()
+    so.deploy("sim", "a", "b")
+    await so.ready("sim")
+    await house.close()
+    other = ProcessBackplane(house.directory, MODELS)
+    await other.start()
+    await other.remove("dots-so-sim-a")
+    await other.close()
+    await house.open()
+    assert "nothing is left of it" in (await so.end("sim", "a")).reason
+    assert so.count("/sim/a/ReadyForProcessing") == 1
+
+
+@remembers
+async def test_the_rest_of_a_request_is_deployed_after_a_restart(house, so):
+    await house.open()
+    so.deploy("sim", "a")
+    await so.ready("sim")
+    await house.close()
+    so.deploy("sim", "a", "b")
+    await so.sync_broker()
+    await house.open()
+    await so.ready("sim", 2)
+    assert so.count("/sim/a/ReadyForProcessing") == 1
+
+
+@forgets
+async def test_without_a_memory_models_that_live_are_taken_as_ready(house, so):
+    await house.open()
+    so.deploy("sim", "a", b="late")
+    await so.hear("/sim/a/ReadyForProcessing")
+    await so.hear("/log/model/dots-so/sim/b")
+    await house.close()
+    mso = await house.open()
+    so.deploy("sim", "a", "b")
+    await so.ready("sim")
+    assert {model.state for model in mso.simulations["sim"].models.values()} == {ModelState.RUNNING}
+
+
+@forgets
+async def test_without_a_memory_models_that_go_on_to_report_ready_are_waited_for(house, so):
+    await house.open()
+    so.deploy("sim", "a", b="late", c="late")
+    await so.hear("/sim/a/ReadyForProcessing")
+    await so.hear("/log/model/dots-so/sim/b")
+    await so.hear("/log/model/dots-so/sim/c")
+    await house.close()
+    await house.open(quiet_seconds=600)
+    so.order("sim", "b", "go")
+    await so.hear("/sim/b/ReadyForProcessing")
+    await so.sync()
+    assert so.count("ModelsReady") == 0
+
+
+KILLED = """
+import asyncio, sys
+from pathlib import Path
+from tests.dialects.dots.test_mso import Broker, House
+
+async def main():
+    host, port, user, directory, url, *remember = sys.argv[1:]
+    nats = (url, tuple(remember)) if url else None
+    house = House(Broker(host, int(port), user, sys.stdin.readline().strip(), nats), Path(directory))
+    await house.open()
+    print("listens", flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+class Killable:
+    """An orchestrator in a process of its own."""
+
+    def __init__(self, broker: Broker, directory: Path) -> None:
+        url, remember = broker.nats or ("", ())
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", KILLED, broker.host, str(broker.port), broker.user, str(directory), url, *remember],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._process.stdin.write(broker.password + "\n")
+        self._process.stdin.flush()
+
+    async def listens(self) -> None:
+        while "listens" not in (line := await asyncio.to_thread(self._process.stdout.readline)):
+            assert line, "it ended"
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+async def test_killed_in_the_middle_and_started_again(house, so, broker):
+    killable = Killable(broker, house.directory)
+    await killable.listens()
+    so.deploy("sim", "a", "b", c="late")
+    await so.hear("/sim/a/ReadyForProcessing")
+    await so.hear("/sim/b/ReadyForProcessing")
+    await so.hear("/log/model/dots-so/sim/c")
+    killable.kill()
+    mso = await house.open(quiet_seconds=600 if broker.nats else 0.3)
+    assert set(mso.simulations["sim"].models) == {"a", "b", "c"}
+    so.order("sim", "c", "go")
+    await so.ready("sim")
+    for model in "abc":
+        so.order("sim", model, "end", b"0")
+    await so.over("sim")
+    assert [(await so.end("sim", model)).status for model in "abc"] == [pb.SUCCESSFULL] * 3
+
+
+@remembers
+async def test_killed_while_deploying(house, so, broker):
+    killable = Killable(broker, house.directory)
+    await killable.listens()
+    names = [f"m{i}" for i in range(30)]
+    so.deploy("sim", *names)
+    await so.hear("ReadyForProcessing", 3)
+    killable.kill()
+    await house.open()
+    await so.ready("sim")
+    assert sorted(topic.split("/")[5] for topic, _ in so.heard if topic.endswith("ReadyForProcessing")) == sorted(names)
