@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI, Header
+from structlog.testing import capture_logs
 
 from podium.dialects.dots.desk import Desk
 from podium.dialects.dots.dialect import DotsDialect
@@ -52,8 +53,8 @@ class House:
             runs=journal.runs,
             document=journal.document,
             events=journal.events,
-            save_results=self._save,
-            save_logs=self._save,
+            export_csv=self._export,
+            logs=self._logs,
             login=login,
         )
         self.dialect = DotsDialect(
@@ -74,12 +75,15 @@ class House:
         if image == "unknown:1":
             raise DocumentRefused(f"nothing stands for the image {image!r}", hint="Add it to the models file")
 
-    async def _save(self, run: str, directory: Path) -> Sequence[Path]:
+    async def _export(self, run: str, directory: Path) -> Sequence[Path]:
         paths = []
         for name, text in self.results.items():
             paths.append(directory / name)
             paths[-1].write_text(text)
         return paths
+
+    async def _logs(self, run: str, tail: int | None) -> Mapping[str, str]:
+        return {model: text for name, model, text in self.logs if name == run}
 
     def mso(self, run: str, message: str, payload: bytes = b"") -> None:
         self.bus.bring(f"/lifecycle/mso/dots-so/{run}/{message}", payload)
@@ -239,27 +243,44 @@ async def test_a_bad_document_is_a_problem_with_its_place(http: httpx.AsyncClien
     assert (await http.get(f"{PREFIX}/")).json() == {"simulations": []}
 
 
-async def test_results_and_logs_come_as_zip(house: House, http: httpx.AsyncClient) -> None:
+def unzipped(answer: httpx.Response) -> dict[str, str]:
+    assert answer.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        return {name: archive.read(name).decode() for name in archive.namelist()}
+
+
+async def test_results_come_as_zip(house: House, http: httpx.AsyncClient) -> None:
     run = (await started(http))["simulation_id"]
     assert (await http.get(f"{PREFIX}/data/{run}")).status_code == 404
     house.results["pvinstallation.csv"] = "time,power\n"
-    for what in ("data", "logs"):
-        answer = await http.get(f"{PREFIX}/{what}/{run}")
-        assert answer.headers["content-type"] == "application/zip"
-        assert f"{what}_{run}.zip" in answer.headers["content-disposition"]
-        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-            assert archive.read("pvinstallation.csv") == b"time,power\n"
+    answer = await http.get(f"{PREFIX}/data/{run}")
+    assert f"data_{run}.zip" in answer.headers["content-disposition"]
+    assert unzipped(answer) == {"pvinstallation.csv": "time,power\n"}
 
 
-async def test_what_models_log_goes_to_the_sink(house: House, http: httpx.AsyncClient) -> None:
+async def test_what_models_log_is_kept_and_comes_as_zip(house: House, http: httpx.AsyncClient) -> None:
     run = (await started(http))["simulation_id"]
     await house.bus.until("DeployModels")
+    assert (await http.get(f"{PREFIX}/logs/{run}")).status_code == 404
     house.bus.bring(f"/log/model/dots-so/{run}/pv-service-1", "it is dårk".encode() + b"\xff")
-    assert house.logs == [(run, "pv-service-1", "it is dårk\ufffd")]
     for topic in (f"{run}/stranger", "other/pv-service-1", "../..", run):
         house.bus.bring(f"/log/model/dots-so/{topic}", b"x")
-    assert len(house.logs) == 1
     assert house.dialect.dropped == {"log of no model under way": 4}
+    answer = await http.get(f"{PREFIX}/logs/{run}")
+    assert f"logs_{run}.zip" in answer.headers["content-disposition"]
+    assert unzipped(answer) == {"pv-service-1.log": "it is dårk\ufffd"}
+
+
+async def test_a_message_for_a_simulation_that_has_ended_is_no_surprise(house: House, http: httpx.AsyncClient) -> None:
+    run = (await started(http))["simulation_id"]
+    await house.bus.until("DeployModels")
+    await http.delete(f"{PREFIX}/{run}")
+    house.mso(run, "AllModelsHaveTerminated")
+    await house.ended(run)
+    with capture_logs() as logs:
+        house.mso(run, "AllModelsHaveTerminated")
+    assert house.dialect.dropped == {"simulation has ended": 1}
+    assert [entry["log_level"] for entry in logs] == ["debug"]
 
 
 async def test_a_message_for_an_unknown_simulation_is_dropped(house: House) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from podium.runs.events import Recorded, Run, Submission
-
-Save = Callable[[str, Path], Awaitable[Sequence[Path]]]
 
 
 class ListRuns(Protocol):
@@ -26,8 +24,8 @@ class Desk:
     Args:
         submit, cancel: of the conductor.
         run, runs, document, events: of the journal.
-        save_results: writes a run's results as CSV files into a directory.
-        save_logs: writes what a run's models logged as files into a directory.
+        export_csv: writes a run's results as files into a directory.
+        logs: what the models of a run wrote, by model; all, or the last lines.
         login: a token for a user name and a password; raises NotAllowed.
     """
 
@@ -37,6 +35,6 @@ class Desk:
     runs: ListRuns
     document: Callable[[str], Awaitable[dict[str, Any]]]
     events: ListEvents
-    save_results: Save
-    save_logs: Save
+    export_csv: Callable[[str, Path], Awaitable[Sequence[Path]]]
+    logs: Callable[[str, int | None], Awaitable[Mapping[str, str]]]
     login: Callable[[str, str], Awaitable[str]]

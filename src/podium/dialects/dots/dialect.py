@@ -125,7 +125,10 @@ class DotsDialect:
             run, said = heard
             what = self._performer.complete(run, said)
             if what is not None and not self._tell(run, what):
-                self._ear.drop("no such simulation under way", message.topic)
+                if self._performer.has_ended(run):
+                    self._ear.late(message.topic)
+                else:
+                    self._ear.drop("no such simulation under way", message.topic)
         message.ack()
 
     def _hear_log(self, message: Message) -> None:

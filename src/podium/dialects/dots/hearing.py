@@ -74,6 +74,11 @@ class Ear:
         if count <= LOGGED_EACH or count & (count - 1) == 0:
             log.warning("dots.message_dropped", reason=reason, topic=topic[:200], count=count)
 
+    def late(self, topic: str) -> None:
+        """Count a message for a simulation that has just ended, as the last ones of its models are."""
+        self.dropped["simulation has ended"] += 1
+        log.debug("dots.message_late", topic=topic)
+
     def _parsed(
         self, topic: str, run: str, model: str, payload: bytes, now: float, parse: Callable[[str, bytes, float], Input]
     ) -> Heard | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -30,6 +31,7 @@ from podium.sdk import topics
 log = structlog.get_logger()
 
 AT_LEAST_ONCE = 1
+ENDED_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class DotsPerformer:
         self._step_qos = step_qos
         self._late_by = 2 if legacy_time_stamps else 0
         self._runs: dict[str, _Known] = {}
+        self._ended: deque[str] = deque(maxlen=ENDED_KEPT)
 
     async def perform(self, run: str, document: Mapping[str, Any], command: Command) -> Input | None:
         known = self._known(run, document)
@@ -135,6 +138,7 @@ class DotsPerformer:
 
     async def released(self, run: str) -> None:
         self._runs.pop(run, None)
+        self._ended.append(run)
         if self._memory is not None:
             await self._memory.forget(f"/lifecycle/+/+/{run}/#")
 
@@ -153,6 +157,10 @@ class DotsPerformer:
                 known.held.append(what)
                 return None
         return what
+
+    def has_ended(self, run: str) -> bool:
+        """Whether this is a run that ended lately."""
+        return run in self._ended
 
     def knows(self, run: str, model: str) -> bool:
         """Whether this is a model of a run under way."""

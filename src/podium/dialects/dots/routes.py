@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import tempfile
 import zipfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 from starlette.background import BackgroundTask
 
-from podium.dialects.dots.desk import Desk, Save
+from podium.dialects.dots.desk import Desk
 from podium.dialects.dots.document import Body
 from podium.dialects.dots.status import SimulationStatus, Statuses
 from podium.errors import NotFound
@@ -50,6 +50,10 @@ def routes(read: Read, desk: Desk, guard: Callable[..., Any], clock: Callable[[]
         await desk.submit(dataclasses.replace(submission, lane=lane))
         return _json(await statuses.of(submission.id), 201)
 
+    async def save_logs(simulation: str, directory: Path) -> Sequence[Path]:
+        logs = await desk.logs(simulation, None)
+        return await asyncio.to_thread(_written, logs, directory)
+
     @router.post("/token")
     async def token(form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> Token:
         """Sign in: a bearer token for user name and password."""
@@ -77,13 +81,13 @@ def routes(read: Read, desk: Desk, guard: Callable[..., Any], clock: Callable[[]
     async def data(simulation_id: str) -> Response:
         """The results so far, as a zip of CSV files."""
         await statuses.exists(simulation_id)
-        return await _zipped(desk.save_results, simulation_id, "data")
+        return await _zipped(desk.export_csv, simulation_id, "data")
 
     @router.get("/logs/{simulation_id}", dependencies=known, response_class=FileResponse)
     async def logs(simulation_id: str) -> Response:
         """What the models logged, as a zip of text files."""
         await statuses.exists(simulation_id)
-        return await _zipped(desk.save_logs, simulation_id, "logs")
+        return await _zipped(save_logs, simulation_id, "logs")
 
     @router.get("/{simulation_id}", dependencies=known, response_model=SimulationStatus)
     async def status(simulation_id: str) -> Response:
@@ -107,7 +111,7 @@ def _json(content: dict[str, Any], status: int = 200) -> Response:
     return Response(to_json(content), status, media_type="application/json")
 
 
-async def _zipped(save: Save, simulation: str, what: str) -> Response:
+async def _zipped(save: Callable[[str, Path], Awaitable[Sequence[Path]]], simulation: str, what: str) -> Response:
     """Raises: NotFound, when there is nothing to put in."""
     with ExitStack() as cleanup:
         directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="podium-")))
@@ -118,6 +122,14 @@ async def _zipped(save: Save, simulation: str, what: str) -> Response:
         await asyncio.to_thread(_zip, files, archive)
         sent = BackgroundTask(cleanup.pop_all().close)
     return FileResponse(archive, filename=f"{what}_{simulation}.zip", media_type="application/zip", background=sent)
+
+
+def _written(logs: Mapping[str, str], directory: Path) -> list[Path]:
+    paths = []
+    for model, text in logs.items():
+        paths.append(directory / f"{model}.log")
+        paths[-1].write_text(text)
+    return paths
 
 
 def _zip(files: Sequence[Path], target: Path) -> None:
