@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from podium.bus.port import Bus, Message, Subscription
-from podium.dialects.dots import reading
+from podium.dialects.dots import metamodel, reading
 from podium.dialects.dots.desk import Desk
 from podium.dialects.dots.hearing import Ear
 from podium.dialects.dots.performer import DotsPerformer, ModelAccess
@@ -105,6 +105,7 @@ class DotsDialect:
         return routes(self.read, self._desk, guard, self._clock)
 
     async def start(self) -> None:
+        self._threads.submit(metamodel.warm)
         us = self._simulator
         for pattern, handler in (
             (f"/lifecycle/model/{us}/#", self._hear),

@@ -6,7 +6,6 @@ Bodies of the older orchestrator (`time_step_seconds`, `nr_of_time_steps`) and o
 
 from __future__ import annotations
 
-import base64
 import binascii
 import math
 import re
@@ -184,17 +183,22 @@ def _moment(text: str) -> datetime:
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when
 
 
+def padded(text: str) -> str:
+    """Base64 in one line with its padding, which may be missing in what is posted."""
+    packed = "".join(text.split()).rstrip("=")
+    return packed + "=" * (-len(packed) % 4)
+
+
 def decode_base64(text: str) -> bytes:
-    """The bytes that `text` stands for; its padding may be missing.
+    """The bytes that `text` stands for.
 
     Raises: ValueError.
     """
-    packed = "".join(text.split()).rstrip("=")
     try:
-        return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError(f"this is not base64: {error}") from None
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:  # also for what is not ASCII
+        raise ValueError(f"this is not base64: {str(error)[:1].lower()}{str(error)[1:]}") from None
 
 
 def encode_base64(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")
+    return binascii.b2a_base64(content, newline=False).decode("ascii")

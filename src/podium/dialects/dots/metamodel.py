@@ -19,6 +19,11 @@ def _esdl() -> ModuleType:
     return cast("ModuleType", esdl)
 
 
+def warm() -> None:
+    """Import it now, so that the first document need not wait."""
+    _classes()
+
+
 def namespace() -> str:
     return str(_esdl().nsURI)
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from podium.dialects.dots.dealing import Hand, Share, deal
-from podium.dialects.dots.document import Body, CalculationService, decode_base64, encode_base64
+from podium.dialects.dots.document import Body, CalculationService, decode_base64, encode_base64, padded
 from podium.dialects.dots.esdl import Unreadable, take_stock
 from podium.dialects.dots.faults import Fault, refuse
 from podium.dialects.dots.names import longest_model_id, model_id, simulation_id
@@ -45,6 +45,8 @@ class Reader:
     def read(self, content: bytes, filename: str = "") -> Submission:
         """The run that `content` asks for. Raises: DocumentRefused, with every fault."""
         given = _parsed(embed(content, filename) if filename else content)
+        if isinstance(packed := given.get("esdl_base64string"), str):
+            given["esdl_base64string"] = padded(packed)  # so that a model finds its padding
         body, faults = _validated(given)
         services = _services(given)
         faults += self._service_faults(services)
@@ -124,8 +126,6 @@ class Reader:
         )
         posted = body.model_dump(mode="json", exclude_none=True)
         posted["calculation_services"] = [_as_posted(service) for service in body.calculation_services]
-        # Written anew, so that a model finds its padding.
-        posted["esdl_base64string"] = encode_base64(decode_base64(body.esdl_base64string))
         models = {hand.model: {"service": hand.service, "esdl_ids": list(hand.esdl_ids)} for hand in hands}
         return Submission(
             id=simulation_id(body.name, self.simulator, max(map(len, models))),
