@@ -51,7 +51,7 @@ def _fastapi(parts: Parts, metrics: health.Metrics) -> FastAPI:
     for dialect in parts.dialects:
         app.include_router(dialect.routes(guard))
     for router in parts.routers:
-        app.include_router(router)
+        app.include_router(router, include_in_schema=False)
     app.include_router(page.routes(parts, stories))
     app.include_router(reference.routes(app))
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))

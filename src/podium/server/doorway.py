@@ -18,7 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from podium.server.problems import problem
+from podium.server.problems import mistake, problem
 
 log = structlog.get_logger()
 
@@ -75,8 +75,7 @@ class Doorway:
         except Exception:
             log.exception("request.broken", method=scope["method"], path=scope["path"])
             if not answer.status:
-                detail = "Podium made a mistake while it answered this; its log tells more"
-                await problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)(scope, receive, answer)
+                await mistake()(scope, receive, answer)
         took = time.perf_counter() - began
         self._durations.labels(scope["method"], str(answer.status)).observe(took)
         log.debug("request", method=scope["method"], path=scope["path"], status=answer.status, seconds=round(took, 4))

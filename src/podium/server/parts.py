@@ -28,7 +28,7 @@ class Parts:
         health: by part, what is wrong with it in words, or None.
         dropped: how many inputs led to nothing since the start, by part and reason.
         stop: asks the process to end; with True its models and its broker too.
-        address: of the page; None where it is not served.
+        link: the page's address with a word that lets one browser in; None where it is not served.
         routers: routes of other parts, such as the database of results that models write to.
     """
 
@@ -43,7 +43,7 @@ class Parts:
     dropped: Callable[[], Mapping[str, Mapping[str, int]]]
     stop: Callable[[bool], None]
     conductor: Conductor | None = None
-    address: Callable[[], str | None] = field(default=lambda: None)
+    link: Callable[[], str | None] = field(default=lambda: None)
     routers: Sequence[APIRouter] = ()
     metrics_open: bool = False
 

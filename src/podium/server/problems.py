@@ -83,8 +83,18 @@ async def _validation(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=faults, hint="/docs describes every call")
 
 
+async def _mistake(_: Request, __: Exception) -> JSONResponse:
+    return mistake()  # it is logged where it goes by, in the doorway
+
+
+def mistake() -> JSONResponse:
+    detail = "Podium made a mistake while it answered this; its log tells more"
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+
+
 def install(app: FastAPI) -> None:
     """Have every error of `app` answered so."""
     app.add_exception_handler(PodiumError, _podium)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(Exception, _mistake)

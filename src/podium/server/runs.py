@@ -97,7 +97,7 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
 
 
 async def shown(run: Run, stories: Stories) -> dict[str, Json]:
-    return {**run.as_json(), "progress": (await stories.of(run)).progress()}
+    return {**run.as_json(), "progress": (await stories.of(run)).progress.as_json()}
 
 
 async def drawn(parts: Parts, run: Run) -> Response:

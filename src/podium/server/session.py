@@ -52,9 +52,7 @@ def routes(parts: Parts) -> APIRouter:
     @router.get("/owner")
     async def owner(request: Request) -> dict[str, Json]:
         _only_owner(request)
-        address = parts.address()
-        link = f"{address}#{parts.auth.one_time()}" if address else None
-        return {"pid": os.getpid(), "version": __version__, "page": link, "conducts": parts.conductor is not None}
+        return {"pid": os.getpid(), "version": __version__, "page": parts.link()}
 
     @router.post("/owner/stop", status_code=202)
     async def stop(request: Request, ending: Ending) -> dict[str, Json]:

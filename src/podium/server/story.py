@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
-from podium.runs.events import Json, Recorded, Run
+from podium.engines.simulation.progress import Progress, fold
+from podium.runs.events import Recorded, Run
 from podium.runs.journal import PAGE, Journal
 
 KEPT = 64
@@ -14,33 +15,17 @@ NOTABLE = 200
 
 @dataclass(slots=True)
 class Story:
-    """How far a run is, and what happened in it beside steps that went well (the last `NOTABLE` of it).
+    """How far a run is, and what happened in it beside steps that went well (the last `NOTABLE` of it)."""
 
-    A kind of run without steps has a total of 0.
-    """
-
-    done: int = 0
-    total: int = 0
-    models: int = 0
-    repeated: int = 0
+    progress: Progress = field(default_factory=Progress)
     position: int = 0
     notable: deque[Recorded] = field(default_factory=lambda: deque(maxlen=NOTABLE))
 
     def take(self, recorded: Recorded) -> None:
-        data = recorded.event.data
         self.position = recorded.position
-        match recorded.event.type:
-            case "step.finished":
-                self.done = data["step"] + data.get("skipped", 0)
-                return
-            case "run.started":
-                self.total, self.models = data.get("steps", 0), data.get("models", 0)
-            case "step.repeated":
-                self.repeated += 1
-        self.notable.append(recorded)
-
-    def progress(self) -> dict[str, Json]:
-        return {"done": self.done, "total": self.total, "models": self.models, "repeated": self.repeated}
+        self.progress = fold((recorded,), self.progress)
+        if recorded.event.type != "step.finished":
+            self.notable.append(recorded)
 
 
 class Stories:

@@ -1,0 +1,136 @@
+"""The broker: the embedded one or somebody's, our link to it, and what models are told about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from podium.bus import open_bus
+from podium.bus.lifecycle import remembered
+from podium.bus.port import Bus, Handler, Subscription
+from podium.errors import SettingsError, Unavailable
+from podium.settings import Location, Settings
+
+MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+
+@dataclass(frozen=True, slots=True)
+class ForModels:
+    """Where models find the broker, by MQTT, and how they sign in."""
+
+    host: str
+    port: int
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+
+class Exchange:
+    """The embedded broker in `directory`, or the one of the settings; and one connection to it."""
+
+    def __init__(self, settings: Settings, directory: Path) -> None:
+        self._settings = settings
+        self._directory = directory
+        self.bus: Bus
+        self.for_models: ForModels
+
+    async def open(self) -> None:
+        """Raises: Unavailable, SettingsError."""
+        from podium.bus.embedded import EmbeddedBroker
+
+        location = self._settings.broker_location
+        remember = remembered([self._settings.dots.simulator])
+        self._broker = None
+        if location is not None:
+            self.for_models = _told(location, self._settings.broker_advertise)
+            password = location.password.get_secret_value() if location.password else None
+            self.bus = await open_bus(location.url, user=location.username, password=password, remember=remember)
+            return
+        broker = self._broker = EmbeddedBroker(self._directory, simulators=[self._settings.dots.simulator])
+        await broker.start()
+        host, port = split(self._settings.broker_advertise, broker.host, broker.mqtt_port)
+        self.for_models = ForModels(host, port, broker.models.user, broker.models.password)
+        try:
+            mine = broker.credentials
+            self.bus = await open_bus(broker.nats_url, user=mine.user, password=mine.password, remember=remember)
+        except BaseException:
+            broker.detach()
+            raise
+
+    async def close(self, *, models_live: bool) -> None:
+        """Let go; an embedded broker goes on while models live that need it."""
+        await self.bus.close()
+        if self._broker is None:
+            return
+        if models_live:
+            self._broker.detach()
+        else:
+            await self._broker.stop()
+
+    def fault(self) -> str | None:
+        if self._broker is not None and self._broker.error is not None:
+            return str(self._broker.error)
+        return None if self.bus.connected else "the link to the broker is down; it is being made again"
+
+
+def split(advertised: str | None, host: str, port: int) -> tuple[str, int]:
+    """Host and port as a setting `host[:port]` has them, or as they are."""
+    if not advertised:
+        return host, port
+    try:
+        parts = urlsplit(f"//{advertised}")
+        given = parts.port
+    except ValueError:
+        raise SettingsError("this is no host:port", where=advertised) from None
+    return parts.hostname or host, given or port
+
+
+def _told(location: Location, advertised: str | None) -> ForModels:
+    parts = urlsplit(location.url)
+    if parts.scheme not in MQTT_PORTS and not advertised:
+        raise SettingsError(
+            "models speak MQTT, and where this broker does is not known",
+            where="broker",
+            hint="Say it with --broker-advertise HOST:PORT",
+        )
+    port = parts.port or MQTT_PORTS.get(parts.scheme, MQTT_PORTS["mqtt"])
+    host, port = split(advertised, parts.hostname or "", port)
+    password = location.password.get_secret_value() if location.password else ""
+    return ForModels(host, port, location.username or "", password)
+
+
+class Unlinked:
+    """The bus where documents are only looked at: there is none."""
+
+    connected = False
+
+    async def connect(self) -> None:
+        self._refuse()
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    async def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:  # noqa: ARG002
+        self._refuse()
+
+    async def publish_many(self, messages: list[tuple[str, bytes]], *, qos: int = 0) -> None:  # noqa: ARG002
+        self._refuse()
+
+    async def subscribe(
+        self,
+        pattern: str,  # noqa: ARG002
+        handler: Handler,  # noqa: ARG002
+        *,
+        qos: int = 0,  # noqa: ARG002
+        durable: str | None = None,  # noqa: ARG002
+        max_in_flight: int = 256,  # noqa: ARG002
+    ) -> Subscription:
+        self._refuse()
+
+    def on_restored(self, callback: Callable[[], None]) -> None:
+        """It never is."""
+
+    def _refuse(self) -> NoReturn:
+        raise Unavailable("there is no broker here", hint="Start one with `podium serve`")
