@@ -14,6 +14,7 @@ from podium.errors import DocumentRefused
 from tests.dialects.dots.bodies import body, content, esdl, packed, service
 
 READER = Reader("dots-so")
+PAGE = Path(__file__).parents[3] / "docs" / "protocols" / "dots.md"
 FIVE_HOUSES = Path(__file__).parents[4] / "shared" / "data" / "dots-five-houses.json"
 
 
@@ -252,6 +253,14 @@ def test_an_esdl_file_elsewhere_is_not_read(tmp_path: Path, named: Any) -> None:
 def test_over_the_network_no_file_is_read() -> None:
     refused = refusal(esdl_base64string=None, esdl_file="street.esdl")
     assert refused.where == "esdl_base64string"
+
+
+def test_the_example_of_the_protocol_page_is_read() -> None:
+    [example] = re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    given = json.loads(example)
+    assert given["esdl_base64string"].endswith("...")
+    submission = READER.read(json.dumps({**given, "esdl_base64string": packed(esdl())}).encode())
+    assert submission.document["simulation"]["models"] == ["pv-service-1"]
 
 
 @pytest.mark.skipif(not FIVE_HOUSES.exists(), reason="the field's own example is not at hand")
