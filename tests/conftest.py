@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.parts.influx", "tests.parts.mosquitto"]
+pytest_plugins = ["tests.parts.influx", "tests.parts.mosquitto", "tests.parts.nats", "tests.parts.postgres"]

@@ -65,10 +65,12 @@ class Database:
                     if not self.sqlite:
                         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
                     make_tables(connection)
+            if self.sqlite:
+                _sync_directory(Path(str(self.url.database)).parent)
+        except OSError as error:
+            raise Unavailable(f"the file cannot be made ({error.strerror})", where=str(self)) from error
         except DatabaseErrors as error:
             raise self.explain(error) from error
-        if self.sqlite:
-            _sync_directory(Path(str(self.url.database)).parent)
 
     def begin(self, connection: Connection, *, durable: bool = True) -> None:
         """Begin to write, alone. It will be on disk when committed if `durable`, else with the operating system.

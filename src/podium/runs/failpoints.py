@@ -7,13 +7,16 @@ comes by the first place for the 17th time, and stops it with SIGSTOP at the sec
 from __future__ import annotations
 
 import os
+import re
 import signal
 from dataclasses import dataclass
 
 from podium.errors import SettingsError
 
 VARIABLE = "PODIUM_FAILPOINTS"
-ACTIONS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+
+_ENTRY = re.compile(r"([\w.]+)=(kill|stop)(?:@([1-9]\d*))?")
+_ACTIONS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
 @dataclass(slots=True)
@@ -26,11 +29,11 @@ def parse(setting: str) -> dict[str, Failpoint]:
     """Raises: SettingsError."""
     armed = {}
     for entry in filter(None, map(str.strip, setting.split(","))):
-        name, _, what = entry.partition("=")
-        action, _, count = what.partition("@")
-        if action not in ACTIONS or (count and not (count.isdecimal() and int(count) > 0)):
+        match = _ENTRY.fullmatch(entry)
+        if match is None:
             raise SettingsError(f"{entry!r} is no failpoint", where=VARIABLE, hint="Say name=kill@17 or name=stop")
-        armed[name] = Failpoint(ACTIONS[action], int(count or 1))
+        name, action, count = match.groups(default="1")
+        armed[name] = Failpoint(_ACTIONS[action], int(count))
     return armed
 
 

@@ -197,8 +197,7 @@ class Writer:
         connection = self._connected()
         self._database.begin(connection, durable=any(job.durable for job in jobs))
         try:
-            if self._statements.epoch.scalar(connection) != self._epoch:
-                raise self._let_go()
+            self._check_lease(connection)
             now = float(self._clock())
             batch = Batch(connection, self._statements, self._known, self._position, self._submitted, now)
             outcomes = [_planned(job, batch) for job in jobs]
@@ -212,6 +211,11 @@ class Writer:
             if job.failpoint:
                 failpoints.hit(f"journal.after_{job.failpoint}")
         return outcomes
+
+    def _check_lease(self, connection: Connection) -> None:
+        """Nobody can take the lease between this and the end of the transaction."""
+        if self._statements.epoch.scalar(connection) != self._epoch:
+            raise self._let_go()
 
     def _commit(self, connection: Connection, proof: tuple[int, int] | None) -> None:
         try:
