@@ -256,6 +256,15 @@ async def test_sigterm_while_waiting_is_an_orderly_end(so: Orchestrator) -> None
         assert "ended by SIGTERM" in process.stderr.read()
 
 
+async def test_sigterm_while_the_broker_is_away_is_heard(so: Orchestrator, mosquitto: Mosquitto) -> None:
+    mosquitto.kill()
+    with model(so, "connection") as process:
+        assert process.stderr is not None
+        assert "does not answer" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 143
+
+
 async def test_logs_go_to_the_orchestrator(so: Orchestrator) -> None:
     with model(so, "connection"):
         so.hear(so.ready)

@@ -53,12 +53,13 @@ class Link:
         self._broker = broker
         self._deliver = deliver
         self._answers: dict[str, Callable[[bytes], None]] = {}
-        self._topics: list[str] = []
+        self._topics: dict[str, None] = {}  # a set in order
         self._unconfirmed: set[int] = set()
         self._lock = threading.Lock()
         self._settled = threading.Event()  # connected, and every subscription acknowledged
         self._refused = ""
         self._lost = False
+        self._away = False
         self._last: mqtt.MQTTMessageInfo | None = None
         self._client = client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name)
         client.max_inflight_messages_set(1000)
@@ -67,6 +68,7 @@ class Link:
             client.username_pw_set(broker.username, broker.password)
         client.on_socket_open = _without_delay
         client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
@@ -83,7 +85,7 @@ class Link:
         if not new:
             return
         with self._lock:
-            self._topics += new
+            self._topics |= dict.fromkeys(new)
             self._settled.clear()
             self._request(new)
         self._wait("acknowledge a subscription")
@@ -101,7 +103,7 @@ class Link:
 
     def close(self) -> None:
         """Get out what was published, for a moment, and disconnect."""
-        if self._last is not None and self._settled.is_set():
+        if self._last is not None and self._settled.is_set() and not self._refused:
             try:
                 self._last.wait_for_publish(FLUSH_SECONDS)
             except (RuntimeError, ValueError) as error:
@@ -128,6 +130,11 @@ class Link:
         self._settled.set()  # wakes whoever waits, to find out
         self._deliver(LinkProblem(f"the broker {why}"))
 
+    def _on_connect_fail(self, _client: mqtt.Client, _data: Any) -> None:
+        if not self._away:
+            log.warning("the broker at %s:%d does not answer; trying on", self._broker.host, self._broker.port)
+        self._away = True
+
     def _on_connect(self, _client: mqtt.Client, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
         if code == "Server unavailable":  # for the moment; paho tries again
             return
@@ -137,7 +144,7 @@ class Link:
             return
         with self._lock:
             self._unconfirmed.clear()
-            self._request(self._topics)
+            self._request(list(self._topics))
             idle = not self._unconfirmed
         if idle:
             self._complete()
@@ -153,7 +160,7 @@ class Link:
             self._complete()
 
     def _complete(self) -> None:
-        restored, self._lost = self._lost, False
+        restored, self._lost, self._away = self._lost, False, False
         self._settled.set()
         if restored:
             self._deliver(Restored())

@@ -13,7 +13,8 @@ import queue
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -43,7 +44,7 @@ class _Terminate:
 
 
 class _Terminated(BaseException):
-    """Ends a calculation under way."""
+    """Ends what is under way."""
 
 
 def main(service: CalculationService) -> int:
@@ -75,7 +76,7 @@ class Program:
         self._parameters: ModelParameters | None = None
         self._model: Model | None = None
         self._answered = True  # the present step, or there is none
-        self._calculating = False
+        self._interruptible = False
 
         to_me = (environment.simulator, environment.simulation, environment.model)
         self._parameters_topic = topics.simulator_to_model(*to_me, "ModelParameters")
@@ -88,11 +89,13 @@ class Program:
         signal.signal(signal.SIGTERM, self._on_sigterm)
         handler = _LogTopic(self._link, topics.log(*self._me))
         try:
-            self._link.connect()
-            logging.getLogger().addHandler(handler)
-            ping, pong = topics.health_of_model(self._environment.simulation, self._environment.model)
-            self._link.answer(ping, lambda payload: self._answer_ping(payload, pong))
-            self._link.subscribe([self._parameters_topic, self._step_topic, self._done_topic, self._step_for_all_topic])
+            with self._ended_by_sigterm():
+                self._link.connect()
+                logging.getLogger().addHandler(handler)
+                ping, pong = topics.health_of_model(*self._me[1:])
+                self._link.answer(ping, lambda payload: self._answer_ping(payload, pong))
+                mine = (self._parameters_topic, self._step_topic, self._done_topic, self._step_for_all_topic)
+                self._link.subscribe(mine)
             self._say_ready()
             while not self._handle(self._next()):
                 pass
@@ -217,10 +220,9 @@ class Program:
 
     def _calculate(self, model: Model) -> None:
         """Go as far as the inputs allow, and answer the step when all is done."""
-        self._calculating = True
-        for datum in model.calculate():
-            self._send(datum)
-        self._calculating = False
+        with self._ended_by_sigterm():
+            for datum in model.calculate():
+                self._send(datum)
         if not model.done:
             return
         if self._results is not None:
@@ -319,8 +321,17 @@ class Program:
         self._tell_simulator("ErrorOccurred", pb.ErrorOccurred(error_message=text))
         return 1
 
+    @contextmanager
+    def _ended_by_sigterm(self) -> Iterator[None]:
+        """What may take long, and is ended at once by SIGTERM."""
+        self._interruptible = True
+        try:
+            yield
+        finally:
+            self._interruptible = False
+
     def _on_sigterm(self, _number: int, _frame: FrameType | None) -> None:
-        if self._calculating:
+        if self._interruptible:
             raise _Terminated
         self._inbox.put(_Terminate())  # a SimpleQueue may be filled from a signal handler
 
