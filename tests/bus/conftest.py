@@ -74,6 +74,13 @@ class Place:
         else:
             kill(self._broker)
 
+    async def end(self) -> None:
+        """The broker ends and stays away."""
+        if isinstance(self._broker, Mosquitto):
+            self._broker.stop()
+        else:
+            await self._broker.stop()
+
     async def restart(self) -> None:
         """The broker ends in good order and comes back on the same port."""
         if isinstance(self._broker, Mosquitto):

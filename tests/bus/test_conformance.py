@@ -228,6 +228,28 @@ async def test_publishing_on_a_lost_link_says_so(place: Place, restored: Restore
     await bus.publish("/a", b"", qos=1)
 
 
+async def test_a_bus_can_be_closed_while_the_broker_is_away(place: Place) -> None:
+    bus = await place.open()
+    await bus.subscribe("/a", Heard())
+    await bus.subscribe("/b", Heard(), qos=1, durable="b")
+    await place.end()
+    await bus.close()
+    assert not bus.connected
+    with pytest.raises(Unavailable):
+        await bus.publish("/a", b"")
+
+
+async def test_subscribing_and_publishing_on_a_lost_link_are_refused(place: Place) -> None:
+    bus = await place.open()
+    await place.end()
+    with pytest.raises(Unavailable):
+        await bus.publish("/a", b"", qos=1)
+    with pytest.raises(Unavailable):
+        await bus.subscribe("/a", Heard())
+    with pytest.raises(Unavailable):
+        await bus.publish("/a", b"")
+
+
 @pytest.mark.parametrize("topic", ["a b", "a\x00b", "a\tb", "a/+", "a/#", "", "x" * 65_536, "a/*", "a/>", "\ud800"])
 async def test_a_topic_that_no_broker_carries_is_refused(place: Place, topic: str) -> None:
     bus, heard = await place.open(), Heard()

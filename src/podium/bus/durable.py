@@ -17,6 +17,7 @@ from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.manager import JetStreamManager
 
+from podium.bus.delivery import Window
 from podium.bus.nats_link import Link
 from podium.bus.port import Handler, Message
 from podium.bus.subjects import apart, covers, overlap
@@ -33,13 +34,14 @@ _ACK_WAIT = 300.0
 
 
 class DurableSubscription:
-    """One durable subscription, attached."""
+    """One durable subscription, attached: a consumer a subject, as nats-server is slow with two subjects in one."""
 
-    def __init__(self, link: Link, stream: str, consumer: str) -> None:
+    def __init__(self, link: Link, stream: str, window: Window) -> None:
         self._link = link
         self._stream = stream
-        self._consumer = consumer
-        self._sid: int | None = None
+        self._window = window
+        self._consumers: list[str] = []
+        self._ids: list[int] = []
 
     @classmethod
     async def make(
@@ -50,8 +52,10 @@ class DurableSubscription:
         manager = link.jsm()
         try:
             stream = await _stream_for(manager, subjects, pattern)
-            subscription = cls(link, stream, _consumer_name(durable, pattern))
-            await subscription._attach(manager, subjects, handler, max_in_flight)
+            subscription = cls(link, stream, Window(pattern, handler, max_in_flight))
+            for subject in subjects:
+                await subscription._attach(manager, subject, _consumer_name(durable, subject), max_in_flight)
+            await link.confirmed()
         except NatsError as error:
             raise Unavailable(
                 "the broker cannot keep messages for a durable subscription",
@@ -62,22 +66,17 @@ class DurableSubscription:
 
     async def resume(self) -> None:
         """Have what was handed out and never acknowledged delivered again."""
-        if self._sid is None:
-            return
-        try:
-            await self._link.jsm().reset_consumer(self._stream, self._consumer)
-        except NatsError as error:
-            log.info("bus.redelivery waits", consumer=self._consumer, seconds=_ACK_WAIT, error=str(error))
+        self._window.forget_waiting()
+        for consumer in self._consumers:
+            await self._deliver_again(consumer)
 
     async def close(self) -> None:
-        if self._sid is not None:
-            sid, self._sid = self._sid, None
+        ids, self._ids, self._consumers = self._ids, [], []
+        for sid in ids:
             await self._link.leave(sid)
 
-    async def _attach(
-        self, manager: JetStreamManager, subjects: list[str], handler: Handler, max_in_flight: int
-    ) -> None:
-        link = self._link
+    async def _attach(self, manager: JetStreamManager, subject: str, consumer: str, max_in_flight: int) -> None:
+        link, window = self._link, self._window
 
         def receive(subject: str, reply: str, payload: bytes, _headers: bytes | None) -> None:
             def acknowledge() -> None:
@@ -85,27 +84,32 @@ class DurableSubscription:
                 if link.is_connected:
                     link.send([f"PUB {reply} 0\r\n\r\n".encode()])
 
-            handler(Message(topic_of(subject), payload, sequence=stream_sequence(reply), _acknowledge=acknowledge))
+            window.offer(Message(topic_of(subject), payload, sequence=stream_sequence(reply), _acknowledge=acknowledge))
 
         inbox = link.new_inbox()
-        config = ConsumerConfig(
-            durable_name=self._consumer,
-            name=self._consumer,
-            deliver_subject=inbox,
-            deliver_policy=DeliverPolicy.ALL,
-            ack_policy=AckPolicy.EXPLICIT,
-            ack_wait=_ACK_WAIT,
-            max_ack_pending=max_in_flight,
+        await manager.add_consumer(
+            self._stream,
+            ConsumerConfig(
+                durable_name=consumer,
+                name=consumer,
+                filter_subject=subject,
+                deliver_subject=inbox,
+                deliver_policy=DeliverPolicy.ALL,
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=_ACK_WAIT,
+                max_ack_pending=max_in_flight,
+            ),
         )
-        config = config.evolve(
-            **({"filter_subject": subjects[0]} if len(subjects) == 1 else {"filter_subjects": subjects})
-        )
-        await manager.add_consumer(self._stream, config)
-        # Before anybody listens on the inbox, so that nothing is delivered twice for the reset alone.
-        self._sid = -1
-        await self.resume()
-        self._sid = await link.receive(inbox, receive)
-        await link.confirmed()
+        # Before anybody listens on the inbox, so that nothing is delivered twice for this alone.
+        await self._deliver_again(consumer)
+        self._ids.append(await link.receive(inbox, receive))
+        self._consumers.append(consumer)
+
+    async def _deliver_again(self, consumer: str) -> None:
+        try:
+            await self._link.jsm().reset_consumer(self._stream, consumer)
+        except NatsError as error:
+            log.info("bus.redelivery waits", consumer=consumer, seconds=_ACK_WAIT, error=str(error))
 
 
 def stream_sequence(reply: str) -> int:
@@ -114,9 +118,9 @@ def stream_sequence(reply: str) -> int:
     return int(tokens[5] if len(tokens) == 9 else tokens[7])
 
 
-def _consumer_name(durable: str, pattern: str) -> str:
+def _consumer_name(durable: str, subject: str) -> str:
     """Names of consumers are as narrow as file names; the digest keeps two subscriptions of one name apart."""
-    digest = hashlib.sha256(f"{durable}\n{pattern}".encode()).hexdigest()[:12]
+    digest = hashlib.sha256(f"{durable}\n{subject}".encode()).hexdigest()[:12]
     return f"{re.sub('[^A-Za-z0-9_-]', '_', durable)[:40]}-{digest}"
 
 

@@ -22,6 +22,7 @@ import structlog
 
 from podium.bus import broker_config, lifecycle
 from podium.bus.broker_config import LOOPBACK, MODELS, PODIUM, Credentials, Settings
+from podium.bus.memory import RememberingNatsBus
 from podium.bus.process import Process, reap, spawn, write_private
 from podium.bus.watch import FileWatch, ProcessWatch
 from podium.errors import Conflict, PodiumError, Unavailable
@@ -31,6 +32,7 @@ log = structlog.get_logger()
 _READY_SECONDS = 30.0
 _GRACE_SECONDS = 10.0
 _RESTARTS = 5
+_LAST_LINES = 10
 _RESTART_WINDOW = 60.0
 
 
@@ -120,6 +122,12 @@ class EmbeddedBroker:
             self._adopt()
         else:
             await self._start_first(lock)
+        try:
+            # Proves at once that the server answers, and has it remember from the first message on.
+            await self._ensure_memory()
+        except BaseException:
+            self.detach()
+            raise
 
     def detach(self) -> None:
         """Look after the server no longer; it goes on, to be adopted again."""
@@ -133,8 +141,11 @@ class EmbeddedBroker:
 
     async def stop(self) -> None:
         """End the server of this directory in good order, whether this object started it or not."""
-        process = self._process or Process.load(self._path("pid"))
+        restart = self._restart
         self.detach()
+        if restart is not None:
+            await asyncio.gather(restart, return_exceptions=True)
+        process = Process.load(self._path("pid"))
         if process is not None:
             await process.end(_GRACE_SECONDS)
             reap(process.pid)
@@ -177,7 +188,7 @@ class EmbeddedBroker:
                 async with asyncio.timeout(_READY_SECONDS):
                     while not (self._run_directory / f"nats-server_{process.pid}.ports").exists():
                         if not process.alive:
-                            raise self._no_start(reap(process.pid))
+                            raise self._no_start(process.pid)
                         await changed.wait()
                         changed.clear()
             finally:
@@ -209,6 +220,12 @@ class EmbeddedBroker:
         self._look_after(process)
         log.info("broker.adopted", pid=process.pid, nats=self.nats_url, mqtt=self.mqtt_url)
 
+    async def _ensure_memory(self) -> None:
+        user, password = self.credentials.user, self.credentials.password
+        bus = RememberingNatsBus(self.nats_url, remember=self.remembered, user=user, password=password)
+        await bus.connect()
+        await bus.close()
+
     # --- looking after it
 
     def _look_after(self, process: Process) -> None:
@@ -221,7 +238,8 @@ class EmbeddedBroker:
     def _died(self) -> None:
         process, self._process, self._watch = self._process, None, None
         code = reap(process.pid) if process else None
-        log.error("broker.died", pid=process and process.pid, exit_code=code, last_lines=self._last_lines())
+        pid = process.pid if process else 0
+        log.error("broker.died", pid=pid, exit_code=code, last_lines=self._last_lines(pid))
         self._restart = asyncio.ensure_future(self._start_again())
 
     async def _start_again(self) -> None:
@@ -281,21 +299,25 @@ class EmbeddedBroker:
             models_subscribe=self._models_subscribe,
         )
 
-    def _last_lines(self) -> list[str]:
+    def _last_lines(self, pid: int) -> list[str]:
+        """The last words of one server: what it logged, and what it said before it had a log."""
         lines: list[str] = []
-        for suffix in ("log", "err"):
-            with contextlib.suppress(FileNotFoundError):
-                lines += self._path(suffix).read_text(errors="replace").splitlines()[-10:]
+        with contextlib.suppress(FileNotFoundError):
+            logged = self._path("log").read_text(errors="replace").splitlines()
+            lines += [line for line in logged if line.startswith(f"[{pid}]")][-_LAST_LINES:]
+        with contextlib.suppress(FileNotFoundError):
+            lines += self._path("err").read_text(errors="replace").splitlines()[-_LAST_LINES:]
         return lines
 
-    def _no_start(self, code: int | None) -> PodiumError:
-        if any("address already in use" in line for line in self._last_lines()):
+    def _no_start(self, pid: int) -> PodiumError:
+        code, lines = reap(pid), self._last_lines(pid)
+        if any("address already in use" in line for line in lines):
             return _PortTaken("a port is taken")
-        return self._unavailable(f"the embedded broker did not start (exit code {code})")
+        said = f"It said: {lines[-1]}" if lines else None
+        return self._unavailable(f"the embedded broker did not start (exit code {code})", said)
 
-    def _unavailable(self, problem: str) -> Unavailable:
-        lines = self._last_lines()
-        return Unavailable(problem, where=str(self._path("log")), hint=f"It said: {lines[-1]}" if lines else None)
+    def _unavailable(self, problem: str, hint: str | None = None) -> Unavailable:
+        return Unavailable(problem, where=str(self._path("log")), hint=hint)
 
 
 class _PortTaken(Unavailable):

@@ -8,6 +8,7 @@ anything is sent again.
 from __future__ import annotations
 
 import asyncio
+import heapq
 import json
 from collections.abc import AsyncIterator, Sequence
 
@@ -77,26 +78,12 @@ class RememberingNatsBus(NatsBus):
         try:
             # The mark is stored behind all that was accepted before it, also what the stream has yet to write down.
             last = json.loads((await self._link.request(_MARK, timeout=_READ_SECONDS)).data)["seq"]
-            consumer = await self._link.jsm().add_consumer(
-                STREAM,
-                ConsumerConfig(
-                    filter_subjects=list(subjects_of(pattern)),
-                    deliver_policy=DeliverPolicy.ALL,
-                    ack_policy=AckPolicy.NONE,
-                    inactive_threshold=_READ_SECONDS,
-                    mem_storage=True,
-                ),
-            )
-            more = bool(consumer.num_pending)
-            while more:
-                batch = await self._pull(consumer.name)
-                more = bool(batch) and batch[-1].sequence < last
-                for message in batch:
-                    if message.sequence <= last:
-                        yield message
-            await self._link.jsm().delete_consumer(STREAM, consumer.name)
+            # One reading a subject: the server is about fifty times slower with two subjects in one.
+            found = [await self._read(subject, last) for subject in subjects_of(pattern)]
         except (NatsError, KeyError) as error:
             raise Unavailable("the broker's memory cannot be read", where=self._url, hint=str(error)) from error
+        for message in heapq.merge(*found, key=lambda message: message.sequence):
+            yield message
 
     async def forget(self, pattern: str) -> None:
         """Drop the kept messages that match. Raises: Unavailable."""
@@ -105,6 +92,28 @@ class RememberingNatsBus(NatsBus):
                 await self._link.jsm().purge_stream(STREAM, subject=subject)
         except NatsError as error:
             raise Unavailable("the broker's memory cannot be changed", where=self._url, hint=str(error)) from error
+
+    async def _read(self, subject: str, last: int) -> list[Message]:
+        """What is kept of one subject, up to the sequence `last`."""
+        manager = self._link.jsm()
+        consumer = await manager.add_consumer(
+            STREAM,
+            ConsumerConfig(
+                filter_subject=subject,
+                deliver_policy=DeliverPolicy.ALL,
+                ack_policy=AckPolicy.NONE,
+                inactive_threshold=_READ_SECONDS,
+                mem_storage=True,
+            ),
+        )
+        kept: list[Message] = []
+        more = bool(consumer.num_pending)
+        while more:
+            batch = await self._pull(consumer.name)
+            more = bool(batch) and batch[-1].sequence < last
+            kept += [message for message in batch if message.sequence <= last]
+        await manager.delete_consumer(STREAM, consumer.name)
+        return kept
 
     async def _pull(self, consumer: str) -> list[Message]:
         """The next messages, as many as there are up to a batch; none when there are no more."""

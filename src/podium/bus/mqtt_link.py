@@ -21,6 +21,7 @@ from gmqtt.mqtt.constants import MQTTCommands, MQTTv50, MQTTv311  # type: ignore
 from gmqtt.mqtt.handler import MQTTConnectError  # type: ignore[import-untyped]
 
 from podium.bus.delivery import Window
+from podium.bus.mqtt_sent import Batch, Sent
 from podium.bus.port import Message
 from podium.bus.topics import matches
 from podium.errors import DocumentRefused, NotAllowed, PodiumError, Unavailable
@@ -64,50 +65,6 @@ class Subscribed:
     window: Window | None = None
 
 
-class _Batch:
-    """Messages published together, until the broker has accepted all."""
-
-    def __init__(self) -> None:
-        self.open = 1
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.refused: int | None = None
-
-    def close_one(self) -> None:
-        self.open -= 1
-        if not self.open and not self.done.done():
-            self.done.set_result(None)
-
-    def fail(self) -> None:
-        if not self.done.done():
-            self.done.set_exception(
-                Unavailable("the connection to the broker was lost before it had accepted the message")
-            )
-
-
-class _Sent:
-    """gmqtt's place for packets to send again; here they are only counted, and a waiting sender is told."""
-
-    def __init__(self) -> None:
-        self.batch: _Batch | None = None
-        self.open: dict[int, _Batch] = {}
-        self.is_empty = True
-
-    def push_message(self, mid: int, _packet: bytes) -> None:
-        if self.batch is not None:
-            self.batch.open += 1
-            self.open[mid] = self.batch
-
-    def remove_message_by_mid(self, mid: int) -> None:
-        self.open.pop(mid, None)
-
-    async def wait_empty(self) -> None: ...
-
-    def clear(self) -> None: ...
-
-    def get_all(self) -> list[tuple[int, bytes]]:
-        return []
-
-
 class MqttLink:
     """A connection with its subscriptions.
 
@@ -130,7 +87,7 @@ class MqttLink:
         self._restored = restored
         self._version: int | None = None
         self._client: gmqtt.Client | None = None
-        self._sent = _Sent()
+        self._sent = Sent()
         self._room = asyncio.Event()
         self._window = 1
         self._largest = _LARGEST_PACKET
@@ -168,26 +125,38 @@ class MqttLink:
         if qos == 0:
             for topic, payload in messages:
                 self._alive().publish(topic, self._fitting(topic, payload), qos=0, retain=retain)
-            await self._alive()._connection._protocol._drain_helper()  # noqa: SLF001
+            await self._drained()
             return
-        batch = _Batch()
+        batch = Batch()
         try:
             for topic, payload in messages:
-                while len(self._sent.open) >= self._window and not batch.done.done():
+                while len(self._sent.open) >= self._window and not batch.lost:
                     self._room.clear()
                     await self._room.wait()
+                if batch.lost:
+                    break
                 self._sent.batch = batch
                 self._alive().publish(topic, self._fitting(topic, payload), qos=1, retain=retain)
         finally:
             batch.close_one()
         await batch.done
+        if batch.lost:
+            raise Unavailable(
+                "the connection to the broker was lost before it had accepted the message", where=str(self.address)
+            )
         if batch.refused is not None:
             raise Unavailable(f"the broker refused a message (reason code {batch.refused})", where=str(self.address))
 
     async def subscribe(self, subscribed: Subscribed) -> None:
         """Raises: Unavailable, NotAllowed."""
-        await self._ask_for(self._alive(), subscribed)
+        client = self._alive()
+        # Known before it is asked for: a retained message may come together with the answer.
         self.subscribed.append(subscribed)
+        try:
+            await self._ask_for(client, subscribed)
+        except BaseException:
+            self.subscribed.remove(subscribed)
+            raise
 
     async def unsubscribe(self, subscribed: Subscribed) -> None:
         self.subscribed.remove(subscribed)
@@ -246,8 +215,8 @@ class MqttLink:
             raise
         self._client, self._sent = client, sent
 
-    def _make_client(self, lost: asyncio.Future[None]) -> tuple[gmqtt.Client, _Sent]:
-        sent = _Sent()
+    def _make_client(self, lost: asyncio.Future[None]) -> tuple[gmqtt.Client, Sent]:
+        sent = Sent()
         client = gmqtt.Client(
             self._client_id,
             clean_session=not self._lasting,
@@ -328,6 +297,13 @@ class MqttLink:
         if self._client is None:
             raise Unavailable("the connection to the broker is lost", where=str(self.address))
         return self._client
+
+    async def _drained(self) -> None:
+        """Wait while the broker takes less than we send."""
+        try:
+            await self._alive()._connection._protocol._drain_helper()  # noqa: SLF001
+        except ConnectionError as error:
+            raise Unavailable("the connection to the broker is lost", where=str(self.address)) from error
 
     def _fitting(self, topic: str, payload: bytes) -> bytes:
         if len(payload) + len(topic) + _OVERHEAD > self._largest:

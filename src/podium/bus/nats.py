@@ -12,6 +12,7 @@ What QoS means here. NATS itself delivers at most once, to whoever listens at th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -79,7 +80,7 @@ class NatsBus:
                 reconnect_to_server_handler=_next_server,
             )
         except Exception as error:
-            await self._link.close()
+            await self.close()
             reasons = " ".join(str(each) for each in [*self._why_not, error]).lower()
             if "authorization" in reasons or "authentication" in reasons:
                 raise Unavailable("the broker refuses the user name or password", where=self._url) from None
@@ -91,7 +92,13 @@ class NatsBus:
         self._link.options["max_reconnect_attempts"] = -1
 
     async def close(self) -> None:
-        await self._link.close()
+        try:
+            await self._link.close()
+        except asyncio.CancelledError:
+            # A reconnect that was under way may have cancelled what nats-py waits for here: not our cancellation.
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
 
     async def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
         if retain:

@@ -25,6 +25,10 @@ _DOT = "//"
 def check_topic(topic: str) -> None:
     """Raises: DocumentRefused, when `topic` cannot be published to on every broker."""
     _check(topic, "topic")
+    if topic.startswith("$"):
+        raise DocumentRefused(
+            "topics that begin with $ are the broker's own", where=f"topic {topic!r}", hint="Use another name"
+        )
     if "+" in topic or "#" in topic:
         raise DocumentRefused(
             "a topic to publish to has no wildcard", where=f"topic {topic!r}", hint="Leave out + and #"

@@ -38,9 +38,11 @@ class FileWatch:
 
     def __init__(self, directory: Path, written: Callable[[], None]) -> None:
         self._fd = _libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        if self._fd < 0 or _libc.inotify_add_watch(self._fd, os.fsencode(directory), _IN_CLOSE_WRITE) < 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), str(directory))
+        if self._fd < 0:
+            raise _os_error(directory)
+        if _libc.inotify_add_watch(self._fd, os.fsencode(directory), _IN_CLOSE_WRITE) < 0:
+            os.close(self._fd)
+            raise _os_error(directory)
         self._written = written
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._fd, self._fire)
@@ -52,3 +54,8 @@ class FileWatch:
     def close(self) -> None:
         self._loop.remove_reader(self._fd)
         os.close(self._fd)
+
+
+def _os_error(where: Path) -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number), str(where))
