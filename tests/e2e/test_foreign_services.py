@@ -22,6 +22,7 @@ from podium.runs.journal import Journal
 from tests.dialects.dots.bodies import content, esdl, packed, service
 from tests.e2e.foreign import Services
 from tests.parts.mosquitto import Mosquitto
+from tests.parts.nats import kill
 
 STEPS = 24
 HOMES = 3
@@ -47,6 +48,7 @@ class Broker:
     models_user: str
     models_password: str
     remember: tuple[str, ...] = ()
+    part: Any = None
 
 
 @pytest.fixture(params=["embedded", "mosquitto"])
@@ -55,7 +57,7 @@ async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         mosquitto: Mosquitto = request.getfixturevalue("mosquitto")
         await mosquitto.start()
         account = (mosquitto.user, mosquitto.password)
-        yield Broker("mosquitto", mosquitto.host, mosquitto.port, mosquitto.url, *account, *account)
+        yield Broker("mosquitto", mosquitto.host, mosquitto.port, mosquitto.url, *account, *account, part=mosquitto)
         return
     embedded = EmbeddedBroker(tmp_path / "broker")
     await embedded.start()
@@ -70,6 +72,7 @@ async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         theirs.user,
         theirs.password,
         tuple(embedded.remembered),
+        embedded,
     )
     await embedded.stop()
 
@@ -240,6 +243,21 @@ async def test_without_a_memory_a_step_is_repeated_and_recorded(broker: Broker, 
         assert (await ended(one, run)).state is RunState.SUCCEEDED
         assert await finished_steps(one, run) == list(range(1, STEPS + 1))
         assert "step.repeated" in await types(one, run)
+
+
+async def test_the_broker_may_die_in_mid_run(broker: Broker, services: Any, tmp_path: Path) -> None:
+    foreign = await services()
+    in_mid_run = foreign.reaches("CalculationsDone", 30)
+    async with podium(broker, tmp_path) as one:
+        run = await submitted(one)
+        assert await asyncio.to_thread(in_mid_run.wait, 30)
+        if broker.name == "mosquitto":
+            broker.part.kill()
+            await broker.part.start()
+        else:
+            kill(broker.part)  # which starts it again
+        assert (await ended(one, run)).state is RunState.SUCCEEDED
+        assert await finished_steps(one, run) == list(range(1, STEPS + 1))
 
 
 async def gone_in_mid_run(

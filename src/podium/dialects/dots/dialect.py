@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from podium.dialects.dots.reading import KIND, Reader
 from podium.dialects.dots.routes import routes
 from podium.dialects.port import Kind
 from podium.engines.simulation.machine import SimulationMachine
+from podium.runs.conductor import steady_clock
 from podium.runs.events import Submission
 from podium.runs.machine import Input
 from podium.sdk import topics
@@ -38,6 +38,7 @@ class DotsDialect:
         check_image: refuses an image that is known to have nothing behind it here.
         qos: of our subscriptions, and of NewStep.
         settle: the pause for models of version 1, in seconds.
+        clock: gives Unix seconds and never goes backwards, as the conductor's does.
     """
 
     name = "dots"
@@ -55,7 +56,7 @@ class DotsDialect:
         qos: int = 0,
         settle: float = 0.02,
         legacy_time_stamps: bool = False,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._bus = bus
         self._tell = tell
@@ -63,7 +64,7 @@ class DotsDialect:
         self._log_sink = log_sink
         self._simulator = simulator
         self._qos = qos
-        self._clock = clock
+        self._clock = clock = clock or steady_clock()
         self._ear = Ear(Counter())
         self._reader = Reader(simulator, check_image, settle)
         self._performer = DotsPerformer(
