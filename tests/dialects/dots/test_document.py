@@ -94,7 +94,7 @@ def test_periods_make_the_step() -> None:
     assert (plan["step_seconds"], plan["steps"]) == (300, 288)
 
 
-@pytest.mark.parametrize("given", [[{"name": "A_KEY", "value": "1"}], {"A_KEY": "1"}])
+@pytest.mark.parametrize("given", [[{"name": "A_KEY", "value": "1"}], {"A_KEY": "1"}, {"A_KEY": 1}])
 def test_a_service_may_have_variables_of_its_own(given: Any) -> None:
     submission = READER.read(content(calculation_services=[service(additional_env_variable=given)]))
     kept = submission.document["dots"]["body"]["calculation_services"][0]

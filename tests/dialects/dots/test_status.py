@@ -24,6 +24,7 @@ def test_the_status_is_in_the_field_s_words() -> None:
     assert told(("step.finished", {"at": 5.0, "step": 3}), now=5.0) == "finished calculation step"
     assert told(("step.finished", {"at": 5.0, "step": 3}), now=6.0) == "Calculating time step 4 (of 24)"
     assert told(("step.finished", {"at": 5.0, "step": 3, "skipped": 2})) == "Calculating time step 6 (of 24)"
+    assert told(("step.finished", {"at": 5.0, "step": 3, "listen": 5.0}), now=9.0) == "finished calculation step"
     assert told(("step.finished", {"at": 5.0, "step": 24})) == "finished calculation step"
     assert told(("step.finished", {"at": 5.0, "step": 24}), ("run.ending", {"outcome": "succeeded"})) == (
         "finished calculation step"

@@ -31,6 +31,8 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class EnvironmentVariable(BaseModel):
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
     name: str
     value: str = ""
 

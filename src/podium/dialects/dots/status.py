@@ -65,7 +65,9 @@ class Progress:
             case "models.parameterized":
                 self._say(PARAMETERIZED, 1 + data.get("skipped", 0), data["at"])
             case "step.finished":
-                self._say(STEP_FINISHED, data["step"] + 1 + data.get("skipped", 0), data["at"])
+                # After a time away the engine listens before it goes on.
+                at = data["at"] + data.get("listen", 0.0)
+                self._say(STEP_FINISHED, data["step"] + 1 + data.get("skipped", 0), at)
             case "run.ending" | "model.failed" | "run.failed" | "run.cancelled" if "error" in data:
                 self._say(failed(data["error"]["reason"]))
             case "run.succeeded":
