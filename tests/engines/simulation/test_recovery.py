@@ -117,7 +117,11 @@ class TestVersion1:
         run = Driver()
         run.stepping()
         run.crash(*[(kind, model, 1) for kind in (StepSent, Answered) for model in run.models], complete=True)
+        assert run.state.step == 2
+        assert run.feed(Answered, "a-1", None) == [], "the same answer may come by the link as well"
+        run.wait()
         assert keys(run) == ["step:2"]
+        assert run.state.repeated == []
 
     def test_without_a_memory_it_listens_then_asks_the_missing_then_all(self):
         run = Driver("a-1", "b-1", "c-1", quiet=5)

@@ -81,12 +81,10 @@ def _enter(state: State, phase: Phase, at: float, within: float, settle: float =
         _issue(state, live.waiting)
 
 
-def _enter_step(state: State, at: float, step: int, finished: int = 0) -> None:
+def _enter_step(state: State, at: float, step: int, listen: float = 0.0) -> None:
     state.step = step
     if step <= state.plan.steps:
-        settle = state.plan.settle if state.schedule.unnumbered else 0.0
-        if state.repeated and state.repeated[-1] == finished:
-            settle = max(settle, state.plan.quiet)  # second answers, which carry no number, are to come before the step
+        settle = max(state.plan.settle if state.schedule.unnumbered else 0.0, listen)
         _enter(state, Phase.STEPPING, at, state.plan.step_timeout, settle)
     else:
         state.live = Live(recovering=state.live.recovering)
@@ -140,8 +138,7 @@ def _answered(state: State, data: Data) -> None:
 
 
 def _step_finished(state: State, data: Data) -> None:
-    finished = data["step"]
-    _enter_step(state, data["at"], finished + 1 + data.get("skipped", 0), finished)
+    _enter_step(state, data["at"], data["step"] + 1 + data.get("skipped", 0), data.get("listen", 0.0))
 
 
 def _sent(state: State, data: Data) -> None:

@@ -125,6 +125,9 @@ def _step_finished(state: State, now: float, without: tuple[str, ...] = ()) -> t
     data = {"at": now, "step": state.step, "seconds": round(max(now - state.since, 0.0), 6)}
     if following > state.step + 1:
         data["skipped"] = following - state.step - 1
+    if state.schedule.unnumbered and state.live.doubt:
+        # Answers without a number may come twice after a loss; let them come before the next step is sent.
+        data["listen"] = state.plan.quiet
     finished = Event("step.finished", data)
     if following > last:
         return finished, *end(state, now, RunState.SUCCEEDED, without=without)
