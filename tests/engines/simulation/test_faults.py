@@ -303,3 +303,5 @@ class TestCommandsThatFail:
         run.feed(PerformFailed, "deploy", "the broker is away", True)
         run.wait()
         assert run.feed(Performed, "deploy") == []
+        assert run.feed(PerformFailed, "deploy", "no", False) == []
+        assert run.state.phase == "deploying"

@@ -267,6 +267,14 @@ class TestEnding:
         run.crash((ModelEnded, "a-1", True, 0), complete=True)
         assert run.pending() == [Finish("finish:again:1", ("b-1",))]
 
+    def test_also_when_the_link_was_lost(self):
+        run = Driver(steps=1)
+        run.stepping()
+        run.all_steps()
+        run.feed(LinkLost)
+        run.recover(complete=True)
+        assert run.pending() == [Finish("finish:again:1", ("a-1", "b-1"))]
+
     def test_the_outcome_survives(self):
         run = Driver(steps=1)
         run.stepping()
