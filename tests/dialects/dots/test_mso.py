@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import paho.mqtt.client as paho
@@ -21,7 +22,9 @@ from podium.bus.embedded import EmbeddedBroker
 from podium.bus.memory import RememberingNatsBus
 from podium.bus.mqtt import MqttBus
 from podium.dialects.dots.mso import ModelServicesOrchestrator
+from podium.dialects.dots.mso_memory import Conversation
 from podium.sdk import lifecycle_pb2 as pb
+from tests.parts import free_port
 from tests.parts.mosquitto import PASSWORD, USER
 
 IMAGE = "model:1"
@@ -39,6 +42,7 @@ class Broker:
     user: str
     password: str
     nats: tuple[str, tuple[str, ...]] | None = None
+    away: Callable[[], contextlib.AbstractAsyncContextManager] | None = None
 
     def bus(self):
         if self.nats:
@@ -53,14 +57,28 @@ async def remembering(tmp_path):
     await embedded.start()
     user = embedded.credentials
     nats = (embedded.nats_url, tuple(embedded.remembered))
-    yield Broker(embedded.host, embedded.mqtt_port, user.user, user.password, nats)
+
+    @contextlib.asynccontextmanager
+    async def away():
+        await embedded.stop()
+        yield
+        await embedded.start()
+
+    yield Broker(embedded.host, embedded.mqtt_port, user.user, user.password, nats, away)
     await embedded.stop()
 
 
 @pytest.fixture
 async def forgetting(mosquitto):
     await mosquitto.start()
-    return Broker(mosquitto.host, mosquitto.port, USER, PASSWORD)
+
+    @contextlib.asynccontextmanager
+    async def away():
+        mosquitto.stop()
+        yield
+        await mosquitto.start()
+
+    return Broker(mosquitto.host, mosquitto.port, USER, PASSWORD, away=away)
 
 
 @pytest.fixture(params=["remembering", "forgetting"])
@@ -76,7 +94,8 @@ class Simulator:
         self.heard: list[tuple[str, bytes]] = []
         self._changed = asyncio.Condition()
         self._loop = asyncio.get_running_loop()
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        # A lasting session: the broker keeps for it what is said while it has yet to come back.
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="simulator", clean_session=False)
         self._client.username_pw_set(broker.user, broker.password)
         self._client.on_message = lambda _c, _d, message: self._later(self._note, message.topic, message.payload)
 
@@ -165,6 +184,43 @@ class Simulator:
         """Return when the orchestrator has dealt with all that was said before."""
         self.say("/health/dots-so/mso/Ping")
         await self.hear("/health/mso/dots-so/Pong", count)
+
+
+class Proxy:
+    """A link to the broker's NATS port that can be cut."""
+
+    def __init__(self, broker: Broker) -> None:
+        host, port = broker.nats[0].removeprefix("nats://").split(":")
+        self._behind = (host, int(port))
+        self._port = free_port()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.url = f"nats://127.0.0.1:{self._port}"
+
+    async def start(self):
+        await self.mend()
+        return self
+
+    async def mend(self) -> None:
+        self._server = await asyncio.start_server(self._join, "127.0.0.1", self._port)
+
+    async def cut(self) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def _join(self, reader, writer) -> None:
+        behind_reader, behind_writer = await asyncio.open_connection(*self._behind)
+        self._writers |= {writer, behind_writer}
+        await asyncio.gather(self._carry(reader, behind_writer), self._carry(behind_reader, writer))
+
+    async def _carry(self, reader, writer) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(1 << 16):
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()
 
 
 class House:
@@ -652,3 +708,51 @@ async def test_killed_while_deploying(house, so, broker):
     await house.open()
     await so.ready("sim")
     assert sorted(topic.split("/")[5] for topic, _ in so.heard if topic.endswith("ReadyForProcessing")) == sorted(names)
+
+
+# A lost link
+
+
+async def test_an_end_while_the_broker_is_away_is_told_when_it_is_back(house, so, broker):
+    mso = await house.open()
+    so.deploy("sim", "a")
+    up = await so.hear("/log/model/dots-so/sim/a")
+    await so.ready("sim")
+    async with broker.away():
+        os.kill(int(up.split()[1]), signal.SIGUSR1)
+        async for model in house.backplane.watch():
+            if model.state.ended:
+                break
+    if broker.nats:  # nats-server keeps nothing for MQTT sessions of what a NATS client says; its memory has it
+        await mso._outbox._waiting.join()
+        bus = broker.bus()
+        await bus.connect()
+        said = await Conversation.recall(bus, "dots-so")
+        await bus.close()
+        assert said.ends["sim", "a"].exit_code == 128 + signal.SIGUSR1
+        assert said.over == {"sim"}
+    else:
+        assert (await so.end("sim", "a")).exitCode == 128 + signal.SIGUSR1
+        await so.over("sim")
+
+
+@remembers
+async def test_what_is_asked_while_the_link_is_lost_is_done_when_it_is_back(house, so, broker):
+    """Our own link alone is cut: the simulator's request and the model's report pass us by."""
+    proxy = await Proxy(broker).start()
+    house.broker = replace(broker, nats=(proxy.url, broker.nats[1]))
+    await house.open()
+    so.deploy("sim", "a", b="late")
+    await so.hear("/sim/a/ReadyForProcessing")
+    await so.hear("/log/model/dots-so/sim/b")
+    await proxy.cut()
+    so.order("sim", "b", "go")
+    await so.hear("/sim/b/ReadyForProcessing")
+    so.deploy("late", "c")
+    await so.sync_broker()
+    assert so.count("ModelsReady") == 0
+    await proxy.mend()
+    await so.ready("sim")
+    await so.ready("late")
+    await house.close()
+    await proxy.cut()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from podium.backplane.port import Model, ModelSpec, ModelState
 from podium.sdk import lifecycle_pb2 as pb
+
+KEEP_LOGS_HOURS = 24.0  # where the request makes no sense
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,11 @@ class Simulation:
 
 def pod_name(simulator: str, simulation: str, model: str) -> str:
     return f"{simulator}-{simulation}-{model}".lower()
+
+
+def keep_logs_hours(request: pb.DeployModels) -> float:
+    hours = request.keepLogsHours
+    return hours if math.isfinite(hours) and hours >= 0 else KEEP_LOGS_HOURS
 
 
 def specification(simulator: str, simulation: str, model: pb.ModelConfiguration, keep_logs_hours: float) -> ModelSpec:

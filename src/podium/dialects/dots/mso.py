@@ -7,7 +7,6 @@ models there are, on the backplane; what was said, where the broker remembers it
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import replace
@@ -18,12 +17,12 @@ from google.protobuf.message import DecodeError
 
 from podium.backplane.port import Backplane, Model, ModelSpec
 from podium.bus.port import Bus, Message, RemembersLifecycle, Subscription
-from podium.dialects.dots.inventory import End, Instance, Simulation, specification
+from podium.dialects.dots.inventory import End, Instance, Simulation, keep_logs_hours, specification
 from podium.dialects.dots.mso_health import Health
 from podium.dialects.dots.mso_memory import Conversation, inventory_of
 from podium.dialects.dots.mso_outbox import Outbox
 from podium.dialects.dots.names import uncarried
-from podium.errors import PodiumError, Unavailable
+from podium.errors import Conflict, PodiumError, Unavailable
 from podium.sdk import lifecycle_pb2 as pb
 from podium.sdk import topics
 
@@ -31,7 +30,6 @@ log = structlog.get_logger()
 
 LOGGED_EACH = 100  # drops for one reason that are logged one by one; then only when their number has doubled
 PAST = 1000  # simulations that are over, kept to answer those who ask again
-KEEP_LOGS_HOURS = 24.0  # where the request makes no sense
 
 
 class ModelServicesOrchestrator:
@@ -71,7 +69,6 @@ class ModelServicesOrchestrator:
         self._quiet_seconds = quiet_seconds
         self._ping_seconds = ping_seconds
         self._grace_seconds = grace_seconds
-
         self._simulations: dict[str, Simulation] = {}
         self._past: dict[str, Simulation] = {}
         self._health = Health(self._simulations, pings_missed)
@@ -88,8 +85,7 @@ class ModelServicesOrchestrator:
 
     async def start(self) -> None:
         """Take over what an earlier one left, and listen. Raises: Unavailable."""
-        pings, _ = topics.health_of_mso(self._simulator)
-        orders = f"/lifecycle/{self._simulator}/mso/#"
+        orders, pings = f"/lifecycle/{self._simulator}/mso/#", topics.health_of_mso(self._simulator)[0]
         for pattern in (orders, "/lifecycle/model/mso/#", pings, "/health/model/mso/#"):
             self._subscriptions.append(await self._bus.subscribe(pattern, self._heard, qos=self._qos))
         self._background(self._outbox.run())
@@ -207,10 +203,7 @@ class ModelServicesOrchestrator:
             return
         if len(set(ids)) < len(ids):
             self._drop("a model twice", topics.deploy_models(self._simulator, id_))
-        hours = request.keepLogsHours
-        if not (math.isfinite(hours) and hours >= 0):
-            log.warning("mso.keep_logs_refused", simulation=id_, hours=hours, taken=KEEP_LOGS_HOURS)
-            hours = KEEP_LOGS_HOURS
+        hours = keep_logs_hours(request)
         simulation = self._simulations.setdefault(id_, Simulation(id_))
         for configuration in request.modelConfigurations:
             if configuration.modelID in simulation.models:
@@ -231,14 +224,12 @@ class ModelServicesOrchestrator:
                 return
             try:
                 there = await self._backplane.deploy(spec)
+                if there.labels != spec.labels:
+                    raise Conflict(f"another model is called {spec.name} already")
             except PodiumError as error:
                 self._end(simulation, model, End(False, reason=str(error)))
                 self._doom(simulation, f"the model {model.id} could not be deployed")
                 return
-        if there.labels != spec.labels:
-            self._end(simulation, model, End(False, reason=f"another model is called {spec.name} already"))
-            self._doom(simulation, f"the model {model.id} could not be deployed")
-            return
         await self._placed(simulation, model)
 
     async def _placed(self, simulation: Simulation, model: Instance) -> None:
@@ -269,7 +260,7 @@ class ModelServicesOrchestrator:
                 continue
             simulation = self._simulations.get(labels.get("simulation_id", ""))
             instance = simulation.models.get(labels.get("model_id", "")) if simulation else None
-            if simulation is not None and instance is not None:
+            if simulation and instance:
                 self._end(simulation, instance, End.of(model))
 
     def _end(self, simulation: Simulation, model: Instance, end: End) -> None:
