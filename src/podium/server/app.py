@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from podium import __version__
-from podium.server import health, live, page, problems, reference, runs, session
+from podium.server import health, live, page, problems, reference, registry, runs, session
 from podium.server.doorway import Doorway
 from podium.server.parts import Parts
 from podium.server.story import Stories
@@ -46,7 +46,7 @@ def _fastapi(parts: Parts, metrics: health.Metrics) -> FastAPI:
     stories = Stories(parts.journal)
     app.include_router(health.routes(parts, metrics))
     app.include_router(session.routes(parts), prefix=API)
-    for router in (runs.routes(parts, stories), live.routes(parts)):
+    for router in (runs.routes(parts, stories), live.routes(parts), registry.routes(parts)):
         app.include_router(router, prefix=API, dependencies=known)
     for dialect in parts.dialects:
         app.include_router(dialect.routes(guard))

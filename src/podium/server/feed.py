@@ -68,6 +68,12 @@ class Feed:
                 if not await self._news(run, idle):
                     yield []
 
+    async def past(self, run: str | None, after: int) -> AsyncIterator[list[Recorded]]:
+        """Pages of events behind position `after`, up to the newest."""
+        while page := await self._journal.events(run, after=after, limit=PAGE):
+            after = page[-1].position
+            yield page
+
     async def _page(self, run: str | None, after: int) -> list[Recorded]:
         if after < self._since:
             return await self._journal.events(run, after=after, limit=PAGE)

@@ -45,7 +45,7 @@ class Listener:
 
     def __init__(self, app: ASGIApp, sockets: Sequence[socket.socket], *, trusted: bool = False) -> None:
         config = uvicorn.Config(
-            _marked(app) if trusted else app,
+            marked(app) if trusted else app,
             access_log=False,
             log_config=None,
             lifespan="off",
@@ -73,7 +73,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _marked(app: ASGIApp) -> ASGIApp:
+def marked(app: ASGIApp) -> ASGIApp:
     async def trusted(scope: Scope, receive: Receive, send: Send) -> None:
         await app({**scope, TRUSTED: True}, receive, send)
 

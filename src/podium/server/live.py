@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 
 from podium.errors import DocumentRefused
-from podium.runs.events import STATE_EVENTS, Json, Recorded, Run
+from podium.runs.events import STATE_EVENTS, Json, Recorded
 from podium.server.parts import Parts
+
+Pages: TypeAlias = "AsyncIterator[list[Recorded]]"
 
 MEDIA_TYPE = "text/event-stream"
 PING = b": ping\n\n"
@@ -21,6 +23,7 @@ HEADERS = {"X-Accel-Buffering": "no"}  # a proxy that collects a response would 
 Last = Annotated[str | None, Header(alias="Last-Event-ID", description="Resume behind this event.")]
 After = Annotated[int, Query(ge=0, description="Only events behind this position.")]
 Follow = Annotated[bool, Query(description="Stay when the run has ended.")]
+Live = Annotated[bool, Query(description="Wait for what will happen; if not, end with what has.")]
 
 
 def as_json(recorded: Recorded) -> dict[str, Json]:
@@ -45,27 +48,33 @@ def routes(parts: Parts) -> APIRouter:
     router = APIRouter(tags=["events"])
 
     @router.get("/events", summary="Events of all runs, as they happen", response_class=StreamingResponse)
-    async def of_all(last_event_id: Last = None, after: After = 0) -> Response:
-        pages = parts.feed.watch(None, _start(last_event_id, after))
-        return StreamingResponse(_stream(pages, None), media_type=MEDIA_TYPE, headers=HEADERS)
+    async def of_all(last_event_id: Last = None, after: After = 0, live: Live = True) -> Response:
+        start = _start(last_event_id, after)
+        return _response(parts.feed.watch(None, start) if live else parts.feed.past(None, start))
 
     @router.get("/runs/{run}/events", summary="Events of a run, as they happen", response_class=StreamingResponse)
-    async def of_one(run: str, last_event_id: Last = None, after: After = 0, follow: Follow = False) -> Response:
+    async def of_one(
+        run: str, last_event_id: Last = None, after: After = 0, live: Live = True, follow: Follow = False
+    ) -> Response:
         found = await parts.journal.run(run)
         start = _start(last_event_id, after)
         if found.state.ended and not follow and not await parts.journal.events(run, after=start, limit=1):
             return Response(status_code=204)  # tells a browser's EventSource not to come again
-        pages = parts.feed.watch(run, start)
-        return StreamingResponse(_stream(pages, None if follow else found), media_type=MEDIA_TYPE, headers=HEADERS)
+        if not live:
+            return _response(parts.feed.past(run, start))
+        return _response(parts.feed.watch(run, start), until_end=not follow)
 
     return router
 
 
-async def _stream(pages: AsyncIterator[list[Recorded]], until_end_of: Run | None) -> AsyncIterator[bytes]:
-    """The pages as bytes; ends behind the event that ends the run."""
+def _response(pages: Pages, *, until_end: bool = False) -> Response:
+    return StreamingResponse(_stream(pages, until_end=until_end), media_type=MEDIA_TYPE, headers=HEADERS)
+
+
+async def _stream(pages: Pages, *, until_end: bool) -> AsyncIterator[bytes]:
     async for page in pages:
         yield b"".join(map(_encoded, page)) or PING
-        if until_end_of and any(map(ends, page)):
+        if until_end and any(map(ends, page)):
             return
 
 

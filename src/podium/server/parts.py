@@ -15,6 +15,7 @@ from podium.runs.journal import Journal
 from podium.server.auth import Auth
 from podium.server.doorway import KnownHosts
 from podium.server.feed import Feed
+from podium.stores.registry import Registry
 from podium.stores.series import SeriesStore
 
 
@@ -36,6 +37,7 @@ class Parts:
     feed: Feed
     dialects: Sequence[Dialect]
     series: SeriesStore
+    registry: Registry
     auth: Auth
     known_hosts: KnownHosts
     logs: Callable[[str, int | None], Awaitable[Mapping[str, str]]]

@@ -21,8 +21,16 @@ OF_RUN, OF_MODEL = "simulation_id", "model_id"  # the labels of the field
 
 def backplane(settings: Settings, home: Home) -> ProcessBackplane:
     """Not started yet. Raises: DocumentRefused (the models file)."""
-    models = ModelsFile.read(settings.models) if settings.models else ModelsFile()
-    return ProcessBackplane(home.path / "models", models)
+    return ProcessBackplane(home.path / "models", _known(settings))
+
+
+def images(settings: Settings) -> list[str]:
+    """What the models file has something for."""
+    return [entry.image for entry in _known(settings).models]
+
+
+def _known(settings: Settings) -> ModelsFile:
+    return ModelsFile.read(settings.models) if settings.models else ModelsFile()
 
 
 class Logs:

@@ -31,6 +31,7 @@ from podium.stack.dialects import DIALECTS, House, dropped
 from podium.stack.exchange import Exchange, ForModels, Unlinked
 from podium.stack.home import Home
 from podium.stack.logbook import LogBook
+from podium.stores.registry import Registry
 
 log = structlog.get_logger()
 
@@ -61,6 +62,7 @@ class Stack:
         self._dialects: list[Dialect] = []
         self._exchange = Exchange(settings, self.home.path / "broker")
         self._journal = Journal(self._database(), owner=lease.this_process())
+        self._registry = Registry(self._database())
         self._series = results.store(settings, self.home)
         self._book = LogBook(self.home.path / "logs")
         self._backplane = models.backplane(settings, self.home)
@@ -135,6 +137,7 @@ class Stack:
         await self._exchange.open()
         opened.push_async_callback(self._close_exchange)
         await self._open_series()
+        await self._registry.seed(models.images(self.settings))
         await self._backplane.start()
         opened.push_async_callback(self._close_backplane)
         bus = self._exchange.bus
@@ -155,6 +158,8 @@ class Stack:
     async def _open_journal(self) -> None:
         await self._journal.open()
         self._opened.push_async_callback(self._journal.close)
+        await self._registry.open()
+        self._opened.push_async_callback(self._registry.close)
         self._opened.callback(self._book.close)
 
     async def _open_series(self) -> None:
@@ -183,6 +188,7 @@ class Stack:
                 feed=self._feed,
                 dialects=self._dialects,
                 series=self._series,
+                registry=self._registry,
                 auth=self._auth,
                 known_hosts=KnownHosts(self.settings.host, self.settings.hosts),
                 logs=self._logs.read,

@@ -1,0 +1,138 @@
+"""How a command reaches runs: through the socket file of the Podium that owns them, or by looking for itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from podium.errors import Conflict, DocumentRefused, NotAllowed, NotFound, PodiumError, Unavailable
+
+if TYPE_CHECKING:
+    from podium.settings import Settings
+    from podium.stack.home import Home
+
+BASE = "http://podium"
+ANSWER_SECONDS = 30.0
+ERRORS: dict[int, type[PodiumError]] = {
+    HTTPStatus.UNAUTHORIZED: NotAllowed,
+    HTTPStatus.NOT_FOUND: NotFound,
+    HTTPStatus.CONFLICT: Conflict,
+    HTTPStatus.UNPROCESSABLE_ENTITY: DocumentRefused,
+    HTTPStatus.SERVICE_UNAVAILABLE: Unavailable,
+}
+
+
+class Client:
+    """Podium's API, with its problems as the errors they are."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def get(self, path: str, **query: Any) -> httpx.Response:
+        return await self._call("GET", path, params=_given(query))
+
+    async def json(self, path: str, **query: Any) -> Any:
+        return (await self.get(path, **query)).json()
+
+    async def post(self, path: str, *, content: bytes = b"", json: Any = None, **query: Any) -> Any:
+        body = {"json": json} if json is not None else {"content": content}
+        return (await self._call("POST", path, params=_given(query), **body)).json()
+
+    async def events(self, path: str, **query: Any) -> AsyncIterator[dict[str, Any]]:
+        """Events as they come."""
+        from json import loads
+
+        quiet = httpx.Timeout(ANSWER_SECONDS, read=60.0)  # the server sends a sign of life more often
+        try:
+            async with self._http.stream("GET", path, params=_given(query), timeout=quiet) as answer:
+                if answer.is_error:
+                    await answer.aread()
+                _check(answer)
+                async for line in answer.aiter_lines():
+                    if line.startswith("data:"):
+                        yield loads(line.removeprefix("data:"))
+        except httpx.TransportError as error:
+            raise _gone(error) from None
+
+    async def _call(self, method: str, path: str, **more: Any) -> httpx.Response:
+        try:
+            answer = await self._http.request(method, path, **more)
+        except httpx.TransportError as error:
+            raise _gone(error) from None
+        _check(answer)
+        return answer
+
+
+def through(home: Home) -> httpx.AsyncClient:
+    """The owner's socket file."""
+    transport = httpx.AsyncHTTPTransport(uds=home.socket_path)
+    return httpx.AsyncClient(transport=transport, base_url=BASE, timeout=ANSWER_SECONDS)
+
+
+@asynccontextmanager
+async def owner(settings: Settings) -> AsyncIterator[Client]:
+    """Raises: Unavailable, when there is none."""
+    from podium.stack.home import Home
+
+    home = Home(settings.data)
+    if not home.has_owner():
+        raise Unavailable("no Podium runs on this data directory", where=str(home.path), hint="Start `podium serve`")
+    async with through(home) as http:
+        yield Client(http)
+
+
+@asynccontextmanager
+async def anybody(settings: Settings, *, at_results: bool = False, make: bool = False) -> AsyncIterator[Client]:
+    """The owner if there is one; else what is in the data directory, which is made if need be.
+
+    Raises: NotFound, when there is no data directory and it is not to be made.
+    """
+    from podium.stack.home import Home
+
+    home = Home(settings.data)
+    if home.has_owner():
+        async with through(home) as http:
+            yield Client(http)
+        return
+    if not (home.exists or make):
+        raise NotFound("nothing has run here yet", where=str(home.path), hint="Start with `podium run DOCUMENT`")
+    async with looking(settings, at_results=at_results) as client:
+        yield client
+
+
+@asynccontextmanager
+async def looking(settings: Settings, *, at_results: bool = False) -> AsyncIterator[Client]:
+    from podium.server.listen import marked
+    from podium.stack.whole import Stack
+
+    stack = Stack(settings)
+    await stack.look(at_results=at_results)
+    try:
+        transport = httpx.ASGITransport(marked(stack.app.asgi))
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
+            yield Client(http)
+    finally:
+        await stack.close()
+
+
+def _given(query: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in query.items() if value is not None}
+
+
+def _check(answer: httpx.Response) -> None:
+    if not answer.is_error:
+        return
+    kind = ERRORS.get(answer.status_code, PodiumError)
+    if not answer.headers.get("content-type", "").startswith("application/problem+json"):
+        raise kind(f"the answer was {answer.status_code} {answer.reason_phrase}", where=answer.url.path)
+    told = answer.json()
+    raise kind(told["detail"], where=told.get("where"), hint=told.get("hint"))
+
+
+def _gone(error: httpx.TransportError) -> Unavailable:
+    hint = "It may have been stopped; `podium status` tells"
+    return Unavailable(f"the Podium of this data directory does not answer ({type(error).__name__})", hint=hint)

@@ -1,0 +1,202 @@
+"""`podium run`: one document, from the first look at it to its results."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from podium.cli import options
+from podium.cli.screen import as_json, err, say, state, summary
+from podium.cli.serve import on_signals, run_loop
+
+if TYPE_CHECKING:
+    from podium.cli.reach import Client
+    from podium.settings import Settings
+    from podium.stack.whole import Stack
+
+FAILED, DETACHED = 1, 128 + signal.SIGTERM
+
+Document = Annotated[Path, typer.Argument(help="What to run.", exists=True, dir_okay=False, readable=True)]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(run)
+    app.command()(validate)
+
+
+def run(
+    document: Document,
+    models: options.Models = None,
+    data: options.Data = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the finished run as JSON, the last line.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Go on serving the page until Ctrl-C.")] = False,
+    broker: options.Broker = None,
+    database: options.Database = None,
+    series: options.Series = None,
+) -> None:
+    """Run a document and wait for its end. Exit code 0: it succeeded, 1: it did not, 2: it was refused."""
+    settings = options.settings(models=models, data=data, broker=broker, database=database, series=series)
+    run_loop(_run(settings, _Given.of(document), json=json, keep=keep))
+
+
+def validate(
+    document: Document,
+    models: options.Models = None,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Check a document without running it. Exit code 2: it is refused."""
+    run_loop(_validate(options.settings(models=models, data=data), _Given.of(document), json=json))
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """The document; `filename` is its whole path, beside which it may refer to others."""
+
+    content: bytes
+    filename: str
+
+    @classmethod
+    def of(cls, path: Path) -> _Given:
+        return cls(path.read_bytes(), str(path.resolve()))
+
+
+async def _validate(settings: Settings, given: _Given, *, json: bool) -> None:
+    from tempfile import TemporaryDirectory
+
+    from podium.cli.reach import anybody, looking
+    from podium.stack.home import Home
+
+    with TemporaryDirectory(prefix="podium-") as nowhere:
+        there = Home(settings.data).exists and settings.models is None
+        elsewhere = settings.model_copy(update={"data": Path(nowhere) / "data"})
+        async with anybody(settings) if there else looking(elsewhere) as client:
+            found = await client.post("/api/v1/validate", content=given.content, filename=given.filename)
+    if json:
+        as_json(found)
+    else:
+        say(f"good: a {found['kind']} called {found['name']!r}")
+
+
+async def _run(settings: Settings, given: _Given, *, json: bool, keep: bool) -> int:
+    from podium.cli.progress import follow
+
+    main = asyncio.current_task()
+    assert main is not None  # noqa: S101 - we are in it
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
+    try:
+        async with conducted(settings) as (client, stack):
+            submitted = await client.post("/api/v1/runs", content=given.content, filename=given.filename)
+            on_signals(_Cancel(client, submitted["id"]), [signal.SIGINT])
+            await follow(client, submitted)
+            ended = await client.json(f"/api/v1/runs/{submitted['id']}")
+            await _conclude(client, settings, ended, json=json)
+            if keep and stack is not None:
+                await _keep(stack)
+    except asyncio.CancelledError:
+        say("detached; `podium serve` goes on with what has not ended")
+        return DETACHED
+    return 0 if ended["state"] == "succeeded" else FAILED
+
+
+@asynccontextmanager
+async def conducted(settings: Settings) -> AsyncIterator[tuple[Client, Stack | None]]:
+    """The Podium that owns the data directory; our own, if there is none yet."""
+    from podium.cli import logs
+    from podium.cli.reach import Client, through
+    from podium.errors import Conflict
+    from podium.stack.home import Home
+
+    home = Home(settings.data)
+    stack: Stack | None = None
+    if not home.has_owner():
+        from podium.stack.whole import Stack
+
+        stack = Stack(settings, page=False)
+        logs.to_file(home.path / "podium.log", settings.log_level)
+        logs.redact(stack.secrets.processor)
+        try:
+            await stack.start()
+        except Conflict:
+            if not home.has_owner():  # else somebody was faster by a moment
+                raise
+            stack = None
+    if stack is None and settings.models:
+        say("the Podium that owns this data directory runs it, with its own models file")
+    try:
+        async with through(home) as http:
+            yield Client(http), stack
+    finally:
+        if stack is not None:
+            await stack.close()
+
+
+class _Cancel:
+    """Ctrl-C ends the run, and not the watching of its end."""
+
+    def __init__(self, client: Client, run: str) -> None:
+        self._client = client
+        self._run = run
+        self._asking: asyncio.Task[Any] | None = None
+
+    def __call__(self) -> None:
+        say("cancelling; Ctrl-C again leaves at once")
+        self._asking = asyncio.create_task(self._client.post(f"/api/v1/runs/{self._run}/cancel"))
+
+
+async def _conclude(client: Client, settings: Settings, run: dict[str, Any], *, json: bool) -> None:
+    from podium.server.words import duration
+
+    id_ = run["id"]
+    took = f" in {duration(run['ended'] - run['started'])}" if run["started"] else ""
+    err().print(f"{state(run['state'])}{took}  [bright_black]{id_}[/]")
+    error = run.get("error", {})
+    if error:
+        say(error["reason"])
+        for line in error.get("last_lines", ()):
+            say(f"  | {line}")
+    found = (await client.json(f"/api/v1/runs/{id_}/results", limit=0))["summary"]
+    if found:
+        plot = await _plot(client, settings, id_)
+        if not json:
+            summary(found)
+        say(f"plot     {plot}")
+        say(f"results  podium results {id_} --csv DIRECTORY{_data(settings)}")
+    say(f"logs     podium logs {id_}{_data(settings)}")
+    if json:
+        as_json(run)
+
+
+async def _plot(client: Client, settings: Settings, run: str) -> Path:
+    path = settings.data / "results" / f"{run}.png"
+    answer = await client.get(f"/api/v1/runs/{run}/plot.png")
+    write(path, answer.content)
+    return path
+
+
+def write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def _data(settings: Settings) -> str:
+    """How to say which data directory is meant, where it is not the usual one."""
+    from podium.settings import Settings as Known
+
+    usual = os.environ.get("PODIUM_DATA") or Known.model_fields["data"].default
+    return "" if settings.data == Path(usual) else f" --data {settings.data}"
+
+
+async def _keep(stack: Stack) -> None:
+    say(f"page     {stack.link()}")
+    say("serving until Ctrl-C")
+    on_signals(stack.stop)
+    await stack.stopping.wait()

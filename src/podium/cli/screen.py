@@ -1,0 +1,88 @@
+"""What is written to the terminal: progress and complaints to stderr, what was asked for to stdout."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from podium.errors import PodiumError
+
+STYLES = {
+    "queued": "yellow",
+    "starting": "blue",
+    "running": "blue",
+    "succeeded": "green",
+    "failed": "red",
+    "cancelled": "bright_black",
+}
+
+
+@cache
+def out() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)
+
+
+@cache
+def err() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def complain(error: PodiumError) -> None:
+    """One line that says what is wrong and what to do."""
+    from rich.text import Text
+
+    place = f"{error.where}: " if error.where else ""
+    line = Text.assemble((f"podium: {place}{error.problem}", "red"), f". {error.hint}" if error.hint else "")
+    err().print(Text(" ").join(line.split("\n")))
+
+
+def say(text: str = "") -> None:
+    """A line for people, beside what was asked for."""
+    from rich.text import Text
+
+    err().print(Text(text))
+
+
+def state(name: str) -> str:
+    return f"[{STYLES.get(name, '')}]{name}[/]"
+
+
+def moment(time: float | None) -> str:
+    return "" if time is None else datetime.fromtimestamp(time).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def number(value: object) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def as_json(value: Any) -> None:
+    """One line of JSON on stdout."""
+    import json
+
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def summary(lines: list[dict[str, Any]]) -> None:
+    """The table of results."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("results of", "field"):
+        table.add_column(title)
+    for title in ("objects", "values", "min", "mean", "max", "last"):
+        table.add_column(title, justify="right")
+    for line in lines:
+        numbers = (number(line[key]) for key in ("objects", "count", "min", "mean", "max", "last"))
+        table.add_row(line["measurement"], line["field"], *numbers)
+    out().print(table)

@@ -1,0 +1,175 @@
+"""`podium serve`, `podium mso` and `podium stop`: what lives until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from podium.cli import options
+from podium.cli.screen import out, say
+
+if TYPE_CHECKING:
+    from podium.settings import Settings
+    from podium.stack.whole import Stack
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+Level = Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.", show_default="info")]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(serve)
+    app.command()(mso)
+    app.command()(stop)
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Where to listen.", show_default="127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="0: any that is free.", show_default="8001")] = None,
+    ports: Annotated[str | None, typer.Option(help="More ports, such as 5000,5888.")] = None,
+    hosts: Annotated[str | None, typer.Option(help="Names this server goes by beside --host, with commas.")] = None,
+    data: options.Data = None,
+    broker: options.Broker = None,
+    broker_advertise: Annotated[str | None, typer.Option(help="host:port of the broker, as models see it.")] = None,
+    influx_advertise: Annotated[str | None, typer.Option(help="host:port for results, as models see it.")] = None,
+    database: options.Database = None,
+    artifacts: Annotated[str | None, typer.Option(help="URL of the artifact store.")] = None,
+    series: options.Series = None,
+    backplane: Annotated[str | None, typer.Option(help="Where models run.", show_default="process")] = None,
+    models: options.Models = None,
+    mso: Annotated[bool | None, typer.Option("--mso/--no-mso", help="Run models, or leave that to another.")] = None,
+    metrics_open: Annotated[bool | None, typer.Option("--metrics-open", help="/metrics needs no token.")] = None,
+    log_level: Level = None,
+) -> None:
+    """Run the server until it is told to end. SIGTERM detaches: runs, models and the broker go on with the next one."""
+    run_loop(_serve(options.settings(**locals())))
+
+
+def mso(
+    broker: options.Broker = None,
+    models: options.Models = None,
+    data: options.Data = None,
+    log_level: Level = None,
+) -> None:
+    """Run models for whoever conducts simulations on a broker: the model services orchestrator alone."""
+    run_loop(_mso(options.settings(**locals())))
+
+
+def stop(
+    everything: Annotated[bool, typer.Option("--all", help="End runs, models and the embedded broker too.")] = False,
+    data: options.Data = None,
+) -> None:
+    """End the Podium of a data directory."""
+    run_loop(_stop(options.settings(data=data), everything))
+
+
+def run_loop(main: Coroutine[Any, Any, int | None]) -> None:
+    """Run to the end, and exit with what it says."""
+    import uvloop
+
+    sys.exit(uvloop.run(main) or 0)
+
+
+def on_signals(call: Callable[[], None], signals: Sequence[signal.Signals] = SIGNALS) -> None:
+    """Have `call` called for the first of these signals; the next ends the process at once."""
+    loop = asyncio.get_running_loop()
+
+    def received() -> None:
+        for each in signals:
+            loop.add_signal_handler(each, _leave)
+        call()
+
+    for each in signals:
+        loop.add_signal_handler(each, received)
+
+
+def _leave() -> None:
+    os._exit(130)  # whatever is under way is found again by the next Podium
+
+
+async def _serve(settings: Settings) -> int:
+    from podium.cli import logs
+    from podium.stack.whole import Stack
+
+    logs.to_terminal(settings.log_level)
+    stack = Stack(settings)
+    logs.redact(stack.secrets.processor)
+    on_signals(stack.stop)
+    starting = asyncio.create_task(stack.start())
+    stopped = asyncio.create_task(stack.stopping.wait())
+    await asyncio.wait((starting, stopped), return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+    try:
+        await starting
+    except asyncio.CancelledError:
+        return 0
+    _introduce(stack)
+    await stopped
+    await stack.close()
+    return 1 if stack.lost else 0
+
+
+def _introduce(stack: Stack) -> None:
+    out().print(f"page  {stack.link()}", markup=False)
+    out().print(f"data  {stack.home.path}", markup=False)
+    if stack.settings.password is None:
+        out().print(f"      the password of DotsUser is in {stack.home.path / 'secrets' / 'password'}", markup=False)
+    sys.stdout.flush()
+
+
+async def _mso(settings: Settings) -> None:
+    from podium.cli import logs
+    from podium.stack.roles import model_services_orchestrator
+
+    logs.to_terminal(settings.log_level)
+    stopping = asyncio.Event()
+    on_signals(stopping.set)
+    async with model_services_orchestrator(settings):
+        out().print("ready")
+        sys.stdout.flush()
+        await stopping.wait()
+
+
+async def _stop(settings: Settings, everything: bool) -> None:
+    from podium.cli.reach import Client, through
+    from podium.stack.home import Home
+
+    home = Home(settings.data)
+    if home.has_owner():
+        async with through(home) as http:
+            client = Client(http)
+            pid = (await client.json("/api/v1/owner"))["pid"]
+            process = os.pidfd_open(pid)
+            await client.post("/api/v1/owner/stop", json={"all": everything})
+        await _readable(process)
+    elif everything and home.exists:
+        await _end_what_was_left(settings)
+    else:
+        say("nothing runs here")
+
+
+async def _end_what_was_left(settings: Settings) -> None:
+    """Models and a broker of a Podium that is gone."""
+    from podium.stack.whole import Stack
+
+    stack = Stack(settings, page=False)
+    await stack.start()
+    stack.stop(everything=True)
+    await stack.close()
+
+
+async def _readable(handle: int) -> None:
+    """Until the process of a pidfd has ended."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(handle, ended.set)
+    await ended.wait()
+    loop.remove_reader(handle)
+    os.close(handle)
