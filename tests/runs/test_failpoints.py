@@ -12,7 +12,13 @@ import pytest
 from podium.errors import SettingsError
 from podium.runs import failpoints
 
-COUNTS = "from podium.runs import failpoints\nfor n in range(5): failpoints.hit('a'); failpoints.hit('b'); print(n, flush=True)"
+COUNTS = """
+from podium.runs import failpoints
+for n in range(5):
+    failpoints.hit("a")
+    failpoints.hit("b")
+    print(n, flush=True)
+"""
 
 
 def count(setting: str) -> subprocess.Popen[str]:

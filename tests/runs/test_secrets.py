@@ -1,4 +1,4 @@
-"""Secrets are kept in files of their own, put in place only when they are used, and masked wherever they would be shown."""
+"""Secrets are kept in files of their own, put in place when they are used, and masked where they would be shown."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_no_log_line_shows_a_secret(secrets: Secrets) -> None:
         path=Path("s3cr3t"),
     )
     try:
-        raise ValueError("s3cr3t")
+        int("s3cr3t")
     except ValueError:
         log.exception("s3cr3t")
     assert shown.getvalue().count("***") == 7
