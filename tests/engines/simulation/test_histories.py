@@ -30,6 +30,7 @@ def driven(histories):
     )
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS.keys())
 def test_every_history_ends_as_it_should(world, record_property):
     histories = 0
@@ -46,6 +47,7 @@ def test_every_history_ends_as_it_should(world, record_property):
     assert histories >= HISTORIES // len(WORLDS)
 
 
+@pytest.mark.timeout(600)
 @driven(max(HISTORIES // 50, 20))
 @given(lucky)
 def test_handle_never_changes_the_state(content):
