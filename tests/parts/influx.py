@@ -60,7 +60,7 @@ class Influx:
 
     def stop(self) -> None:
         if self._process is not None:
-            self._process.terminate()
+            self._process.kill()  # nobody needs what it holds
             self._process.wait()
             assert self._process.stderr is not None
             self._process.stderr.close()

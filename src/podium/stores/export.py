@@ -44,7 +44,7 @@ def export(connection: duckdb.DuckDBPyConnection, run: str, directory: Path, for
         columns += [(tag, tag_sql(tag)) for tag in (MODEL_TAG, ID_TAG, NAME_TAG, *_other_tags(connection, which))]
         kinds = field_kinds(connection, "run = $run and measurement = $measurement", which)
         columns += [(field, column_of(field, kind)) for field, kind in kinds.items()]
-        path = directory / (_unused(_file_name(measurement), {path.stem for path in written}) + form.suffix)
+        path = directory / (_unused(_file_name(measurement), {path.stem.lower() for path in written}) + form.suffix)
         connection.execute(
             f"""
             copy (

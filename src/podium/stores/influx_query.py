@@ -7,6 +7,7 @@ Everything else is refused with a word about what there is.
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, NoReturn, TypeAlias
@@ -108,7 +109,7 @@ def read(text: str, *, now: float) -> list[Statement]:
 class _Reader:
     def __init__(self, text: str, now: float) -> None:
         self._now = now
-        self._tokens: list[re.Match[str]] = []
+        self._tokens: deque[re.Match[str]] = deque()
         at, end = 0, len(text.rstrip())
         while at < end:
             token = _TOKEN.match(text, at)
@@ -134,7 +135,7 @@ class _Reader:
 
     def take(self, word: str) -> bool:
         if self._tokens and word == (self._tokens[0]["word"] or self._tokens[0]["sign"] or "").lower():
-            del self._tokens[0]
+            self._tokens.popleft()
             return True
         return False
 
@@ -153,7 +154,8 @@ class _Reader:
         self.need("from")
         measurement = self._name()
         while self.take("."):  # "database"."policy"."measurement": there is one policy, and `db` names the database
-            measurement = measurement if self.take(".") else self._name()
+            self.take(".")
+            measurement = self._name()
         conditions: list[Condition] = []
         if self.take("where"):
             conditions.append(self._condition())
@@ -256,23 +258,23 @@ class _Reader:
         token = self._tokens[0] if self._tokens else None
         if token is None or (token["quoted"] is None and token["word"] is None):
             self._fail("a name")
-        del self._tokens[0]
+        self._tokens.popleft()
         return _unescaped(token["quoted"]) if token["quoted"] is not None else token["word"]
 
     def _string(self) -> str:
         if not self._tokens or self._tokens[0]["string"] is None:
             self._fail("a string in single quotes")
-        return _unescaped(self._tokens.pop(0)["string"])
+        return _unescaped(self._tokens.popleft()["string"])
 
     def _number(self) -> int:
         if not self._tokens or self._tokens[0]["number"] is None:
             self._fail("a number")
-        return int(self._tokens.pop(0)["number"])
+        return int(self._tokens.popleft()["number"])
 
     def _duration(self) -> float:
         if not self._tokens or self._tokens[0]["duration"] is None:
             self._fail("a duration such as 1h")
-        token = self._tokens.pop(0)
+        token = self._tokens.popleft()
         return int(token["duration"]) * _UNITS[token["unit"]]
 
 

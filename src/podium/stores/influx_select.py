@@ -54,9 +54,10 @@ def select(connection: duckdb.DuckDBPyConnection, database: str, asked: Select) 
         time, by = _time_of_aggregate(asked, columns), ", ".join(["bucket", *map(tag_sql, grouped)])
         wanted = [_aggregate(column, kinds) for column in columns]
     shown = [f"{tag_sql(tag)} as g{number}" for number, tag in enumerate(grouped)]
-    shown += [f"{time} as at", *(f"{sql} as c{number}" for number, sql in enumerate(wanted))]
-    group = ", ".join(f"g{number}" for number in range(len(grouped))) or "0"
-    order = "at desc" if asked.descending else "at"
+    shown += [f"{time} as moment", *(f"{sql} as c{number}" for number, sql in enumerate(wanted))]
+    group = [f"g{number}" for number in range(len(grouped))]
+    order = "moment desc" if asked.descending else "moment"
+    partition = f"partition by {', '.join(group)}" if group else ""
     width = 2**62 if asked.every is None else max(1, micros(asked.every))
     limit = MAX_ROWS + 1 if asked.limit is None else asked.limit
     found = connection.execute(
@@ -66,8 +67,8 @@ def select(connection: duckdb.DuckDBPyConnection, database: str, asked: Select) 
             from points join series on series.id = points.series
             where {where} and field in ({", ".join(map(literal, fields))})
         ), answered as (select {", ".join(shown)} from chosen as points group by {by})
-        select * from answered qualify row_number() over (partition by {group} order by {order}) <= {limit}
-        order by {group}, {order} limit {MAX_ROWS + 1}
+        select * from answered qualify row_number() over ({partition} order by {order}) <= {limit}
+        order by {", ".join([*group, order])} limit {MAX_ROWS + 1}
         """,
         parameters,
     ).fetchall()

@@ -31,7 +31,7 @@ TRUTH = {
 _LINE = re.compile(
     r"""[ \t]*\#[^\n]*+                                            # a comment, or
     | (?:[^ \\\n]++|\\[^\n])*+                                     # measurement and tags, where quotes mean nothing,
-      (?:[^"\\\n]++|\\[^\n]|"(?:[^"\\]++|\\[\s\S])*+"|["\\])*+     # then fields, whose strings may hold line feeds
+      (?:[^=\\\n]++|\\[^\n]|="(?:[^"\\]++|\\[\s\S])*+"|[=\\])*+    # then fields, whose strings may hold line feeds
     """,
     re.VERBOSE,
 )
@@ -118,7 +118,9 @@ def _point(line: str, heads: dict[str, tuple[str, dict[str, str]]], unit: float,
     while True:
         match = _FIELD.match(line, at)
         if match is None:
-            raise _BadLine("missing fields" if at == len(line) else f"invalid field at column {at + 1}")
+            if at == len(line):
+                raise _BadLine("missing fields")
+            raise _BadLine("unbalanced quotes" if '="' in line[at:] else f"invalid field at column {at + 1}")
         name = _plain(match[1])
         if name == "time":
             raise _BadLine('"time" cannot be the name of a field')

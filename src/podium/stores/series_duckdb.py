@@ -92,7 +92,7 @@ class DuckDbSeries:
         """Writes all, or, if that fails, each alone, so that what one writer sent cannot fail the others."""
         try:
             self._writer.write(batches)
-        except (duckdb.Error, ValueError, TypeError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait for it must hear
             if len(batches) > 1:
                 return [outcome for batch in batches for outcome in self._write_group([batch])]
             log.error("series.write_failed", points=len(batches[0][1]), error=_first_line(error))
@@ -134,8 +134,11 @@ class DuckDbSeries:
         self, question: Callable[Concatenate[duckdb.DuckDBPyConnection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         def ask() -> T:
-            with self._root.cursor() as cursor:
-                return question(cursor, *args, **kwargs)
+            try:
+                with self._root.cursor() as cursor:
+                    return question(cursor, *args, **kwargs)
+            except duckdb.OperationalError as error:
+                raise Unavailable(f"the series store cannot be read: {_first_line(error)}") from error
 
         return await asyncio.get_running_loop().run_in_executor(self._reading, ask)
 

@@ -61,9 +61,6 @@ class _Series:
     newest: int = _NEVER
 
 
-_NOTHING = _Series(-1)
-
-
 class Writer:
     """Writes points, a transaction at a time. Not for two threads at once."""
 
@@ -122,17 +119,18 @@ class Writer:
         again: dict[tuple[int, str, int], _PointRow],
     ) -> None:
         """Deals the points into those that are surely new, and those that may replace one."""
-        before: Point | None = None
-        series = _NOTHING
+        # Points of one object share their tags, mostly: the same mapping need not be looked up by its contents again.
+        known: dict[tuple[int, str], _Series] = {}
         for point in points:
-            # Points come in stretches of one object, which share their tags: no need to look those up each time.
-            if before is None or point.tags is not before.tags or point.measurement != before.measurement:
-                series = self._series_of(database, point)
-                before = point
+            here = (id(point.tags), point.measurement)
+            series = known.get(here)
+            if series is None:
+                series = known[here] = self._series_of(database, point)
             time = micros(point.time)
             if time > series.newest:
                 series.newest = time
-                fresh.extend((series.id, name, time, *_typed(value)) for name, value in point.fields.items())
+                for name, value in point.fields.items():
+                    fresh.append((series.id, name, time, *_typed(value)))
             else:
                 for name, value in point.fields.items():
                     again[series.id, name, time] = (series.id, name, time, *_typed(value))

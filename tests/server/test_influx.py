@@ -1,0 +1,320 @@
+"""The doors of an InfluxDB: whatever is asked here is asked of a real InfluxDB too, and the answers are alike."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import socket
+import zlib
+from dataclasses import dataclass
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from influxdb import InfluxDBClient
+from influxdb.exceptions import InfluxDBClientError
+
+from podium.server.influx import MAX_BODY, influx_router
+from podium.stores.series_duckdb import DuckDbSeries
+
+USER, PASSWORD = "podium", "influx & secret"
+LINE = "pvinstallation,simulation_id=demo-1,model_id=pv-1,esdl_id={id} power={power}"
+
+
+@dataclass
+class Door:
+    """Where an InfluxDB, ours or the real one, is to be found."""
+
+    url: str
+    database: str
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def http(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.url, auth=(USER, PASSWORD), params={"db": self.database}, timeout=60)
+
+
+@contextlib.asynccontextmanager
+async def serving(app: FastAPI):
+    """The app on a socket of its own, as clients of another process reach it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
+
+
+@pytest.fixture
+async def store(tmp_path):
+    opened = DuckDbSeries(tmp_path / "series.duckdb")
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def podium(store):
+    app = FastAPI()
+    app.include_router(influx_router(store, lambda user, password: (user, password) == (USER, PASSWORD)))
+    async with serving(app) as url:
+        yield Door(url, "dots")
+
+
+@pytest.fixture(params=["podium", "influxdb"])
+def door(request, tmp_path):
+    if request.param == "podium":
+        return request.getfixturevalue("podium")
+    return Door(request.getfixturevalue("influx").url, tmp_path.name)
+
+
+@pytest.fixture
+async def http(door):
+    async with door.http() as client:
+        (await client.post("/query", data={"q": f'CREATE DATABASE "{door.database}"'})).raise_for_status()
+        yield client
+
+
+def python_client(door: Door) -> InfluxDBClient:
+    return InfluxDBClient("127.0.0.1", door.port, USER, PASSWORD, door.database)
+
+
+def points() -> list[dict]:
+    return [
+        {
+            "measurement": "pvinstallation",
+            "tags": {"simulation_id": "demo-1", "model_id": "pv-1", "esdl_id": f"pv-{home}", "esdl_name": f"PV {home}"},
+            "time": 1674604800 + 900 * step,
+            "fields": {"power": float(step * home), "on": step > 0},
+        }
+        for home in (1, 2)
+        for step in range(3)
+    ]
+
+
+async def test_the_python_client_works_unmodified(door):
+    def as_services_do() -> list[list[dict]]:
+        client = python_client(door)
+        assert client.ping()
+        client.create_database(door.database)
+        assert {"name": door.database} in client.get_list_database()
+        assert client.write_points(points(), time_precision="s")
+        assert client.get_list_measurements() == [{"name": "pvinstallation"}]
+        answers = [
+            list(client.query(query).get_points())
+            for query in (
+                "SELECT * FROM pvinstallation WHERE esdl_id = 'pv-2'",
+                """SELECT "power", "esdl_id" FROM "pvinstallation" WHERE time >= '2023-01-25T00:15:00Z'
+                ORDER BY time DESC LIMIT 2""",
+                "SELECT mean(power), count(power) FROM pvinstallation",
+                "SELECT max(power) FROM pvinstallation",
+                "SELECT last(power) AS newest FROM pvinstallation WHERE esdl_id != 'pv-2'",
+                """SELECT sum(power) FROM pvinstallation WHERE time >= 1674604800s AND time < 1674606600s
+                GROUP BY time(15m)""",
+                "SELECT power FROM pvinstallation WHERE simulation_id = 'nobody'",
+                "SELECT power FROM nothing",
+            )
+        ]
+        grouped = client.query("SELECT mean(power) FROM pvinstallation GROUP BY esdl_id", epoch="s")
+        answers.append([{**(tags or {}), **next(iter(rows))} for (_, tags), rows in grouped.items()])
+        client.close()
+        return answers
+
+    zero, one = "2023-01-25T00:00:00Z", "2023-01-25T00:15:00Z"
+    tags = {"esdl_id": "pv-2", "esdl_name": "PV 2", "model_id": "pv-1", "simulation_id": "demo-1"}
+    whole, some, means, most, newest, sums, nobody, nothing, grouped = await asyncio.to_thread(as_services_do)
+    assert whole == [
+        {"time": zero, **tags, "power": 0, "on": False},
+        {"time": one, **tags, "power": 2, "on": True},
+        {"time": "2023-01-25T00:30:00Z", **tags, "power": 4, "on": True},
+    ]
+    assert sorted((row["power"], row["esdl_id"], row["time"]) for row in some) == [
+        (2, "pv-1", "2023-01-25T00:30:00Z"),
+        (4, "pv-2", "2023-01-25T00:30:00Z"),
+    ]
+    assert means == [{"time": "1970-01-01T00:00:00Z", "mean": 1.5, "count": 6}]
+    assert most == [{"time": "2023-01-25T00:30:00Z", "max": 4}]
+    assert newest == [{"time": "2023-01-25T00:30:00Z", "newest": 2}]
+    assert sums == [{"time": zero, "sum": 0}, {"time": one, "sum": 3}]
+    assert nobody == nothing == []
+    assert grouped == [{"esdl_id": "pv-1", "time": 0, "mean": 1}, {"esdl_id": "pv-2", "time": 0, "mean": 2}]
+
+
+async def test_ping(http):
+    for answer in (await http.get("/ping"), await http.head("/ping")):
+        assert answer.status_code == 204
+        assert answer.headers["X-Influxdb-Version"].startswith("1.")
+
+
+@pytest.mark.parametrize(
+    ("epoch", "time"),
+    [
+        ("ns", 1674604801500000000),
+        ("u", 1674604801500000),
+        ("ms", 1674604801500),
+        ("s", 1674604801),
+        ("m", 27910080),
+        ("h", 465168),
+        ("", "2023-01-25T00:00:01.5Z"),
+    ],
+)
+async def test_epoch(http, epoch, time):
+    await http.post("/write", params={"precision": "ms"}, content="m a=1 1674604801500")
+    answer = await http.get("/query", params={"q": "select a from m", **({"epoch": epoch} if epoch else {})})
+    assert answer.json()["results"][0]["series"] == [{"name": "m", "columns": ["time", "a"], "values": [[time, 1]]}]
+
+
+async def test_a_point_without_a_time_gets_the_servers(http):
+    assert (await http.post("/write", content="m a=1")).status_code == 204
+    answer = await http.get("/query", params={"q": "SELECT a FROM m WHERE time > now() - 1m AND time < now() + 1m"})
+    assert len(answer.json()["results"][0]["series"][0]["values"]) == 1
+
+
+async def test_good_points_of_a_bad_body_are_kept(http):
+    answer = await http.post("/write", content="m a=1 1000\nm b=x 2\nm a=3 3000\n")
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("partial write: unable to parse 'm b=x 2': inv")
+    assert answer.json()["error"].endswith("dropped=0")
+    rows = (await http.get("/query", params={"q": "SELECT a FROM m", "epoch": "ns"})).json()["results"][0]["series"][0]
+    assert rows["values"] == [[1000, 1], [3000, 3]]
+
+
+@pytest.mark.parametrize("body", ["m a=\n", "nonsense\n", "m a=nan 1", "m,t= a=1"])
+async def test_a_body_of_bad_points_is_refused(http, body):
+    answer = await http.post("/write", content=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(f"unable to parse '{body.strip()}")
+
+
+async def test_gzip(http):
+    body = gzip.compress(b"m a=1 1000\n")
+    answer = await http.post("/write", content=body, headers={"Content-Encoding": "gzip"}, params={"precision": "s"})
+    assert answer.status_code == 204
+    broken = await http.post("/write", content=body[:-9], headers={"Content-Encoding": "gzip"})
+    assert broken.status_code == 400
+    none = await http.post("/write", content=b"m a=1", headers={"Content-Encoding": "gzip"})
+    assert none.status_code == 400
+
+
+async def test_too_much_is_refused(podium):
+    line = b"m a=1 1\n"
+    async with podium.http() as http:
+        answer = await http.post("/write", content=line * (MAX_BODY // len(line) + 1))
+    assert answer.status_code == 413
+    assert "too large" in answer.json()["error"].lower()
+
+
+async def test_a_gzip_bomb_is_refused(podium):
+    packer = zlib.compressobj(1, wbits=31)
+    bomb = b"".join(packer.compress(b"\n" * 10_000_000) for _ in range(5)) + packer.flush()
+    async with podium.http() as http:
+        answer = await http.post("/write", content=bomb, headers={"Content-Encoding": "gzip"})
+    assert answer.status_code == 413
+
+
+async def test_strangers_are_kept_out(door, http):
+    async with httpx.AsyncClient(base_url=door.url, params={"db": door.database}) as stranger:
+        for answer in (
+            await stranger.post("/write", content="m a=1"),
+            await stranger.post("/write", content="m a=1", params={"u": USER, "p": "guess"}),
+            await stranger.post("/write", content="m a=1", auth=(USER, "guess")),
+            await stranger.post("/write", content="m a=1", headers={"Authorization": "Basic ???"}),
+            await stranger.get("/query", params={"q": "SHOW DATABASES"}),
+        ):
+            assert answer.status_code == 401
+            assert answer.headers["WWW-Authenticate"].startswith("Basic")
+            assert answer.json()["error"] in ("authorization failed", "unable to parse authentication credentials")
+        known = {"u": USER, "p": PASSWORD}
+        assert (await stranger.post("/write", content="m a=1", params=known)).status_code == 204
+        assert (await stranger.get("/query", params={"q": "SHOW DATABASES", **known})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ("SELECT", "found"),
+        ("SELECT a FROM", "found"),
+        ("SELECT power, mean(power) FROM m", "mixing aggregate and non-aggregate"),
+        ("SELECT a FROM m GROUP BY time(1h)", "GROUP BY requires at least one aggregate function"),
+        ("SELECT nonsense(a) FROM m", "undefined function nonsense"),
+        ("SHOW NONSENSE", "found NONSENSE, expected"),
+        ("SELECT a FROM m WHERE time > 'tomorrow'", "invalid"),
+        ("", "missing required parameter"),
+    ],
+)
+async def test_a_query_that_cannot_be_answered_is_refused(http, query, problem):
+    answer = await http.get("/query", params={"q": query})
+    told = answer.json()
+    error = told.get("error") or told["results"][0]["error"]
+    assert problem in error
+
+
+async def test_what_is_not_supported_is_answered_with_what_is(podium):
+    def ask() -> None:
+        client = python_client(podium)
+        client.create_database(podium.database)
+        for query in (
+            "DROP MEASUREMENT m",
+            "SELECT a FROM m WHERE b > 5",
+            "SHOW TAG KEYS",
+            "SELECT a FROM (SELECT b FROM m)",
+        ):
+            with pytest.raises(InfluxDBClientError, match="Supported are: CREATE DATABASE"):
+                client.query(query)
+        client.close()
+
+    await asyncio.to_thread(ask)
+
+
+async def test_a_database_that_is_not_there(http):
+    answer = await http.get("/query", params={"q": "SELECT a FROM m", "db": "nowhere"})
+    assert answer.json() == {"results": [{"statement_id": 0, "error": "database not found: nowhere"}]}
+    answer = await http.post("/write", content="m a=1", params={"db": ""})
+    assert (answer.status_code, answer.json()) == (400, {"error": "database is required"})
+
+
+async def test_several_statements(http):
+    await http.post("/write", content="m a=1 1000\nm a=2 2000")
+    answer = await http.post("/query", data={"q": "SELECT count(a) FROM m; SHOW MEASUREMENTS"})
+    counted, shown = answer.json()["results"]
+    assert counted["series"][0]["values"][0][1] == 2
+    assert (shown["statement_id"], shown["series"][0]["values"]) == (1, [["m"]])
+
+
+async def test_points_find_their_run(podium, store):
+    async with podium.http() as http:
+        await http.post("/write", content="m,simulation_id=demo-1 a=1 1\nm a=2 1")
+    assert [row.value for row in await store.rows("demo-1")] == [1.0]
+    assert [row.value for row in await store.rows("")] == [2.0]
+
+
+async def test_a_store_that_is_down_is_told(podium, store, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError("disk full")
+
+    async with podium.http() as http:
+        monkeypatch.setattr(store._writer, "write", full)
+        answer = await http.post("/write", content="m a=1")
+    assert answer.status_code == 503
+    assert "disk full" in answer.json()["error"]
+
+
+async def test_many_models_write_at_once(podium, store):
+    lines = "\n".join(
+        LINE.format(id=f"pv-{home}", power=home) + f" {step}" for home in range(50) for step in range(100)
+    )
+    async with podium.http() as http:
+        bodies = [lines.replace("demo-1", f"demo-{run}") for run in range(20)]
+        answers = await asyncio.gather(
+            *(http.post("/write", content=body, params={"precision": "s"}) for body in bodies)
+        )
+    assert {answer.status_code for answer in answers} == {204}
+    for run in range(20):
+        (line,) = await store.summary(f"demo-{run}")
+        assert (line.count, line.objects) == (5000, 50)
