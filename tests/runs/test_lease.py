@@ -49,6 +49,11 @@ class Owner:
         assert self.process.stdout
         return self.process.stdout.readline().strip()
 
+    def die(self) -> None:
+        """Nobody fetches its corpse yet."""
+        self.process.kill()
+        os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)
+
     def end(self) -> None:
         self.process.kill()
         self.process.communicate()
@@ -85,8 +90,7 @@ async def test_a_dead_owner_is_replaced_at_once(database_url: str, owner: Callab
     dying = owner()
     dying.hear()
     dying.hear()
-    dying.process.send_signal(signal.SIGKILL)
-    os.waitid(os.P_PID, dying.process.pid, os.WEXITED | os.WNOWAIT)  # dead, and nobody has fetched its corpse
+    dying.die()
     async with journal(database_url) as second:
         assert 0 < await second.acquire() < LONG
         await second.append("a", [Event("step")])
