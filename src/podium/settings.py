@@ -89,6 +89,9 @@ class DotsSettings(BaseModel):
     simulator: str = Field(default="dots-so", min_length=1, pattern=r"^[^/+#\s]+$")
     qos: Literal[0, 1] = 0
     settle_ms: float = Field(default=20.0, ge=0)
+    ready_timeout_seconds: float = Field(default=300.0, gt=0)
+    end_timeout_seconds: float = Field(default=30.0, gt=0)
+    quiet_seconds: float = Field(default=5.0, ge=0)
     legacy_time_stamps: bool = False
 
     @field_validator("qos", mode="before")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from podium.errors import PodiumError
 
+WIDE = 200  # characters, where there is no terminal to be as wide as
 STYLES = {
     "queued": "yellow",
     "starting": "blue",
@@ -26,7 +27,7 @@ STYLES = {
 def out() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
 
 
 @cache

@@ -88,6 +88,9 @@ def dots(house: House) -> Dialect:
         check_image=house.check_image,
         qos=settings.qos,
         settle=settings.settle_ms / 1000,
+        ready_timeout=settings.ready_timeout_seconds,
+        end_timeout=settings.end_timeout_seconds,
+        quiet=settings.quiet_seconds,
         legacy_time_stamps=settings.legacy_time_stamps,
     )
 

@@ -38,6 +38,7 @@ class DotsDialect:
         check_image: refuses an image that is known to have nothing behind it here.
         qos: of our subscriptions, and of NewStep.
         settle: the pause for models of version 1, in seconds.
+        ready_timeout, end_timeout, quiet: in seconds, as the reader has them.
         clock: gives Unix seconds and never goes backwards, as the conductor's does.
     """
 
@@ -55,6 +56,9 @@ class DotsDialect:
         check_image: Callable[[str], None] | None = None,
         qos: int = 0,
         settle: float = 0.02,
+        ready_timeout: float = 300.0,
+        end_timeout: float = 30.0,
+        quiet: float = 5.0,
         legacy_time_stamps: bool = False,
         clock: Callable[[], float] | None = None,
     ) -> None:
@@ -66,7 +70,7 @@ class DotsDialect:
         self._qos = qos
         self._clock = clock = clock or steady_clock()
         self._ear = Ear(Counter())
-        self._reader = Reader(simulator, check_image, settle)
+        self._reader = Reader(simulator, check_image, settle, ready_timeout, end_timeout, quiet)
         self._performer = DotsPerformer(
             bus,
             self._ear,

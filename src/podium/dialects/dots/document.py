@@ -113,8 +113,8 @@ class Body(BaseModel):
     esdl_base64string: str
 
     on_model_failure: Literal["fail", "continue"] = "fail"
-    ready_timeout_seconds: float = Field(default=300.0, gt=0, le=A_YEAR)
-    end_timeout_seconds: float = Field(default=30.0, gt=0, le=A_YEAR)
+    ready_timeout_seconds: float | None = Field(default=None, gt=0, le=A_YEAR)
+    end_timeout_seconds: float | None = Field(default=None, gt=0, le=A_YEAR)
     settle_ms: float | None = Field(default=None, ge=0, le=60_000)
 
     @field_validator("name")

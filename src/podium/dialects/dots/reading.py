@@ -34,12 +34,17 @@ class Reader:
         simulator: our name on the wire, part of every pod's name.
         check_image: refuses an image that is known to have nothing behind it here; None where that cannot be known.
         settle: the pause for models of version 1, in seconds, where the document does not say.
+        ready_timeout, end_timeout: in seconds, where the document does not say.
+        quiet: how long to listen after a loss before anything is sent again, in seconds.
         max_models: how many models one simulation may have.
     """
 
     simulator: str
     check_image: Callable[[str], None] | None = None
     settle: float = 0.02
+    ready_timeout: float = 300.0
+    end_timeout: float = 30.0
+    quiet: float = 5.0
     max_models: int = 5000
 
     def read(self, content: bytes, filename: str = "") -> Submission:
@@ -119,10 +124,11 @@ class Reader:
             steps=body.steps,
             models=tuple(hand.model for hand in hands),
             on_model_failure=body.on_model_failure,
-            ready_timeout=body.ready_timeout_seconds,
+            ready_timeout=body.ready_timeout_seconds or self.ready_timeout,
             step_timeout=body.max_step_calc_time_minutes * 60,
-            end_timeout=body.end_timeout_seconds,
+            end_timeout=body.end_timeout_seconds or self.end_timeout,
             settle=self.settle if body.settle_ms is None else body.settle_ms / 1000,
+            quiet=self.quiet,
         )
         posted = body.model_dump(mode="json", exclude_none=True)
         posted["calculation_services"] = [_as_posted(service) for service in body.calculation_services]
