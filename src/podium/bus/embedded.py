@@ -181,6 +181,7 @@ class EmbeddedBroker:
         files = FileWatch(self._run_directory, changed.set)
         command = [str(broker_config.binary()), "-c", str(self._path("conf"))]
         process = spawn(command, errors=self._path("err"), lock=lock, environment={"PATH": os.defpath})
+        self._process = process
         try:
             process.save(self._path("pid"))
             watch = ProcessWatch(process.pid, changed.set)
@@ -194,8 +195,12 @@ class EmbeddedBroker:
             finally:
                 watch.close()
         except TimeoutError as error:
+            self._process = None
             await process.end(0)
             raise self._unavailable(f"the embedded broker was not ready within {_READY_SECONDS:.0f} seconds") from error
+        except PodiumError:
+            self._process = None
+            raise
         except asyncio.CancelledError:
             await process.end(_GRACE_SECONDS)
             raise
@@ -243,23 +248,27 @@ class EmbeddedBroker:
         self._restart = asyncio.ensure_future(self._start_again())
 
     async def _start_again(self) -> None:
-        now = self._clock()
-        if len(self._deaths) == _RESTARTS and now - self._deaths[0] < _RESTART_WINDOW:
-            self._give_up(self._unavailable(f"the embedded broker died {_RESTARTS + 1} times in a minute"))
+        """Until it is up, or has died so often that something is wrong with it."""
+        while True:
+            now = self._clock()
+            if len(self._deaths) == _RESTARTS and now - self._deaths[0] < _RESTART_WINDOW:
+                self._give_up(self._unavailable(f"the embedded broker died {_RESTARTS + 1} times in a minute"))
+                return
+            self._deaths.append(now)
+            lock = self._lock()
+            if lock is None or self._settings is None:
+                self._give_up(self._unavailable("another broker has taken this directory"))
+                return
+            try:
+                await self._launch(self._settings, lock)
+            except _PortTaken:
+                self._give_up(self._unavailable("another program took a port of the embedded broker while it was down"))
+            except Unavailable as error:
+                log.error("broker.did not start", error=str(error))
+                continue
+            finally:
+                os.close(lock)
             return
-        self._deaths.append(now)
-        lock = self._lock()
-        if lock is None or self._settings is None:
-            self._give_up(self._unavailable("another broker has taken this directory"))
-            return
-        try:
-            await self._launch(self._settings, lock)
-        except _PortTaken:
-            self._give_up(self._unavailable("another program took a port of the embedded broker while it was down"))
-        except PodiumError as error:
-            self._give_up(error)
-        finally:
-            os.close(lock)
 
     def _give_up(self, error: PodiumError) -> None:
         log.error("broker.given up", error=str(error))
