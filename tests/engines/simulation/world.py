@@ -270,7 +270,14 @@ class World:
             if self.goes_wrong(model, number):
                 return
             model.last = number
-        self.say(Answered, model.name, number if model.version == 2 else None)
+        self.stream.append((Answered, (model.name, number if model.version == 2 else None)))
+        self.inbox.append((Answered, (model.name, number if model.version == 2 else self.numbered(model.name))))
+
+    def numbered(self, name: str) -> int | None:
+        """Which step a dialect takes an answer of version 1 for: the last it sent, where the broker can tell it."""
+        if not self.remembers:
+            return None
+        return next(said[1] for kind, said in reversed(self.stream) if kind is StepSent and said[0] == name)
 
     def goes_wrong(self, model: Model, step: int) -> bool:
         if model.fault is None or step < model.fault_step:

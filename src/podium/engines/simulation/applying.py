@@ -135,6 +135,8 @@ def _parameterized(state: State, data: Data) -> None:
 
 def _answered(state: State, data: Data) -> None:
     state.live.waiting.remove(data["model"])
+    if "unnumbered" in data:
+        state.live.unnumbered = True
 
 
 def _step_finished(state: State, data: Data) -> None:

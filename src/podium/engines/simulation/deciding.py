@@ -114,19 +114,24 @@ def _answered(state: State, what: Answered) -> Verdict:
         return f"step {state.step} is the current one"
     if not (live.issued or live.recovering):
         return "the step has not been sent"
+    unnumbered = what.number is None and live.doubt is not None
     if len(live.waiting) == 1:
-        return _step_finished(state, what.now)
+        return _step_finished(state, what.now, unnumbered=unnumbered)
+    if unnumbered:
+        return (Event("model.answered", {"model": what.model, "unnumbered": True}, transient=True),)
     return state.answers[what.model]
 
 
-def _step_finished(state: State, now: float, without: tuple[str, ...] = ()) -> tuple[Event, ...]:
-    last = state.plan.steps
+def _step_finished(
+    state: State, now: float, without: tuple[str, ...] = (), *, unnumbered: bool = False
+) -> tuple[Event, ...]:
+    last, live = state.plan.steps, state.live
     following = (state.scheduled(without) if without else state.schedule).next(state.step, last)
     data = {"at": now, "step": state.step, "seconds": round(max(now - state.since, 0.0), 6)}
     if following > state.step + 1:
         data["skipped"] = following - state.step - 1
-    if state.schedule.unnumbered and state.live.doubt:
-        # Answers without a number may come twice after a loss; let them come before the next step is sent.
+    if state.schedule.unnumbered and (unnumbered or live.unnumbered or state.repeated[-1:] == [state.step]):
+        # Answers that nobody numbered, or to a step that was sent twice, may come twice: let them come first.
         data["listen"] = state.plan.quiet
     finished = Event("step.finished", data)
     if following > last:

@@ -56,6 +56,7 @@ class Live:
         fresh: the models that got it after a loss, so that it need not be repeated to them so soon.
         failures: how often it could not be sent.
         doubt: why it is to be sent again.
+        unnumbered: an answer was counted, in doubt, that does not tell which step it is for.
         recovering: inputs of a time away are being fed; nothing is pending.
         sent: the models for which the broker has accepted it, as recovery found.
     """
@@ -70,6 +71,7 @@ class Live:
     fresh: frozenset[str] = frozenset()
     failures: int = 0
     doubt: str | None = None
+    unnumbered: bool = False
     recovering: bool = False
     sent: set[str] = field(default_factory=set)
 
