@@ -5,9 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import os
+import re
+import shutil
 import socket
+import subprocess
+import sys
+import tomllib
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -17,9 +24,13 @@ from influxdb import InfluxDBClient
 from influxdb.exceptions import InfluxDBClientError
 
 from podium.server.influx import MAX_BODY, influx_router
+from podium.stores.influx import InfluxSeries
+from podium.stores.series import series_store
 from podium.stores.series_duckdb import DuckDbSeries
+from tests.parts import missing
 
 USER, PASSWORD = "podium", "influx & secret"
+PAGE = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
 LINE = "pvinstallation,simulation_id=demo-1,model_id=pv-1,esdl_id={id} power={power}"
 
 
@@ -318,3 +329,43 @@ async def test_many_models_write_at_once(podium, store):
     for run in range(20):
         (line,) = await store.summary(f"demo-{run}")
         assert (line.count, line.objects) == (5000, 50)
+
+
+def examples(kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+
+
+async def test_every_example_of_the_page_runs(podium, store, tmp_path):
+    if shutil.which("curl") is None:
+        missing("curl", "there is no curl on this machine")
+    model = os.environ | {
+        "INFLUXDB_HOST": "127.0.0.1",
+        "INFLUXDB_PORT": str(podium.port),
+        "INFLUXDB_USER": USER,
+        "INFLUXDB_PASSWORD": PASSWORD,
+        "INFLUXDB_NAME": podium.database,
+        "SIMULATION_ID": "demo-1",
+        "MODEL_ID": "pv-1",
+    }
+
+    async def run(*command: str) -> str:
+        process = await asyncio.create_subprocess_exec(*command, env=model, cwd=tmp_path, stdout=subprocess.PIPE)
+        said, _ = await process.communicate()
+        assert process.returncode == 0
+        return said.decode()
+
+    write, ask = examples("python model")
+    (curl,) = examples("sh model")
+    (read,) = examples("python exported")
+    assert await run(sys.executable, "-c", write) == ""
+    assert await run("sh", "-c", curl) == ""
+    assert await run(sys.executable, "-c", ask) == "5f7c 2023-01-25T00:00:00Z 1567.25\n"
+    await store.export_csv("demo-1", tmp_path)
+    assert await run(sys.executable, "-c", read) == (
+        "2023-01-25T00:00:00Z PV of home 1 1523.5\n2023-01-25T00:15:00Z  1611.0\n"
+    )
+    (settings,) = examples("toml settings")
+    elsewhere = series_store(tomllib.loads(settings)["series"], tmp_path / "unused")
+    assert isinstance(elsewhere, InfluxSeries)
+    await elsewhere.close()
+    assert len(re.findall(r"^```\w", PAGE, re.MULTILINE)) == 5

@@ -140,7 +140,9 @@ def test_an_unknown_precision_is_refused():
         parse(b"m a=1", precision="week", now=NOW)
 
 
-@pytest.mark.parametrize("piece", ["\\", '"', " ", ",", "=", "a\\ ", '"\\', 'm a="', '="', '="\\', "m a=1.", "1", "\n", '\\"\n"'])
+@pytest.mark.parametrize(
+    "piece", ["\\", '"', " ", ",", "=", "a\\ ", '"\\', 'm a="', '="', '="\\', "m a=1.", "1", "\n", '\\"\n"']
+)
 def test_nothing_makes_it_slow(piece):
     """Each of these would take for ever if a repetition could backtrack."""
     parsed = parse((piece * 200_000).encode()[:1_000_000], now=NOW)

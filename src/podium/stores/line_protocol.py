@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from podium.errors import DocumentRefused
 from podium.stores.series import Point, Value
@@ -85,10 +86,9 @@ def parse(body: bytes, *, precision: str = "", now: float) -> Parsed:
         raise DocumentRefused(f"the body is not UTF-8 at byte {error.start}") from None
     unit = PRECISIONS[precision]
     parsed = Parsed()
-    heads: dict[str, tuple[str, dict[str, str]]] = {}
     for line in _lines(text):
         try:
-            parsed.points.append(_point(line, heads, unit, now))
+            parsed.points.append(_point(line, unit, now))
         except _BadLine as bad:
             parsed.refuse(line, str(bad))
     return parsed
@@ -103,16 +103,13 @@ def _lines(text: str) -> Iterator[str]:
             yield line.lstrip("\t\0 ").rstrip("\r")
 
 
-def _point(line: str, heads: dict[str, tuple[str, dict[str, str]]], unit: float, now: float) -> Point:
+def _point(line: str, unit: float, now: float) -> Point:
     if len(line) > MAX_LINE:
         raise _BadLine(f"line longer than {MAX_LINE} characters")
     head = _HEAD.match(line)
     if head is None:
         raise _BadLine("missing fields")
-    # Many lines are of the same object: its measurement and tags are read once, and shared by its points.
-    known = heads.get(head[1])
-    if known is None:
-        known = heads[head[1]] = _measurement_and_tags(head[1])
+    measurement, tags = (_remembered if len(head[1]) <= 512 else _measurement_and_tags)(head[1])
     fields: dict[str, Value] = {}
     at = head.end()
     while True:
@@ -133,11 +130,11 @@ def _point(line: str, heads: dict[str, tuple[str, dict[str, str]]], unit: float,
     if time is None:
         raise _BadLine("invalid field format" if at < len(line) and line[at] != " " else "bad timestamp")
     if time[1] is None:
-        return Point(known[0], known[1], fields, now)
+        return Point(measurement, tags, fields, now)
     seconds = int(time[1]) * unit
     if abs(seconds) > 9_223_372_036:  # what fits in 64 bits of nanoseconds
         raise _BadLine("time outside range 1677-09-21 - 2262-04-11")
-    return Point(known[0], known[1], fields, seconds)
+    return Point(measurement, tags, fields, seconds)
 
 
 def _measurement_and_tags(head: str) -> tuple[str, dict[str, str]]:
@@ -158,6 +155,10 @@ def _measurement_and_tags(head: str) -> tuple[str, dict[str, str]]:
         tags[name] = _plain(match[2])
         at = match.end()
     return _plain(measurement[0]), tags
+
+
+# Models report the same objects step after step: what names them is read once, and shared by their points.
+_remembered = lru_cache(maxsize=8192)(_measurement_and_tags)
 
 
 def _plain(name: str) -> str:
