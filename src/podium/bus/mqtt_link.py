@@ -36,6 +36,7 @@ _KEEPALIVE_SECONDS = 20
 _NO_RECONNECTS = -2
 _LARGEST_PACKET = 268_435_455
 _OVERHEAD = 32
+_MOST_ROUTES = 65_536
 _FAILURE = 128
 _UNKNOWN_VERSION = (1, 132)
 _REFUSED_CREDENTIALS = (4, 5, 134, 135)
@@ -81,6 +82,7 @@ class MqttLink:
     ) -> None:
         self.address = address
         self.subscribed: list[Subscribed] = []
+        self._routes: dict[str, Subscribed] = {}
         self._client_id = client_id
         self._lasting = lasting
         self._in_flight = in_flight
@@ -156,10 +158,12 @@ class MqttLink:
             await self._ask_for(client, subscribed)
         except BaseException:
             self.subscribed.remove(subscribed)
+            self._routes.clear()
             raise
 
     async def unsubscribe(self, subscribed: Subscribed) -> None:
         self.subscribed.remove(subscribed)
+        self._routes.clear()
         if self._client is not None:
             # As bytes: gmqtt counts the characters of a str.
             await self._answer(self._client.unsubscribe([subscribed.pattern.encode()]))
@@ -315,10 +319,15 @@ class MqttLink:
         return payload
 
     def _deliver(self, message: Message) -> None:
-        for subscribed in self.subscribed:
-            if matches(subscribed.pattern, message.topic):
-                subscribed.deliver(message)
-                return
+        subscribed = self._routes.get(message.topic)
+        if subscribed is None:
+            subscribed = next((each for each in self.subscribed if matches(each.pattern, message.topic)), None)
+            if len(self._routes) == _MOST_ROUTES:
+                self._routes.clear()
+        if subscribed is not None:
+            self._routes[message.topic] = subscribed
+            subscribed.deliver(message)
+            return
         # A session of ours that the broker kept may still bring what nobody subscribes to any longer.
         log.warning("bus.message unwanted", topic=message.topic)
         message.ack()
