@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from podium.errors import Conflict, DocumentRefused, LeaseLost, NotFound, SettingsError, Unavailable
 from podium.runs.database import Database
@@ -392,4 +392,29 @@ async def test_the_files_of_a_journal_are_its_owners_alone(tmp_path: Path) -> No
     assert {path.name for path in directory.iterdir()} == {"journal.db", "journal.db-wal", "journal.db-shm"}
     assert {path.stat().st_mode & 0o777 for path in directory.iterdir()} == {0o600}
     assert directory.stat().st_mode & 0o777 == 0o700
+    await journal.close()
+
+
+async def test_submissions_and_ends_are_on_disk_and_steps_committed(tmp_path: Path) -> None:
+    journal = Journal(f"sqlite:///{tmp_path / 'journal.db'}", owner="test")
+    await journal.open()
+    said: list[str] = []
+
+    @event.listens_for(journal._database.writers, "checkout")
+    def trace(driver: Any, _record: Any, _proxy: Any) -> None:
+        driver.set_trace_callback(said.append)
+
+    await journal.acquire()
+    grades = []
+    for write in (
+        lambda: journal.submit(submission()),
+        lambda: journal.append("a", [STARTED, *steps(1)]),
+        lambda: journal.snapshot("a", 2, {}),
+        lambda: journal.append("a", steps(2)),
+        lambda: journal.append("a", [FAILED]),
+    ):
+        await write()
+        assert said[-1] == "COMMIT"
+        grades.append([line for line in said if line.startswith("PRAGMA synchronous")][-1].split()[-1])
+    assert grades == ["FULL", "NORMAL", "NORMAL", "NORMAL", "FULL"]
     await journal.close()

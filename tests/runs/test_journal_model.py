@@ -198,9 +198,11 @@ def directories() -> Iterator[Iterator[str]]:
         yield (f"sqlite:///{directory}/{number}.db" for number in itertools.count())
 
 
+@pytest.mark.timeout(600)  # a failure is made smaller before it is shown
 def test_sqlite_does_what_the_model_does(directories: Iterator[str]) -> None:
     _check(lambda: next(directories), 30)
 
 
+@pytest.mark.timeout(600)
 def test_postgresql_does_what_the_model_does(postgres: PostgreSQL) -> None:
     _check(postgres.create, 5)
