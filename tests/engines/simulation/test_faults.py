@@ -305,3 +305,21 @@ class TestCommandsThatFail:
         assert run.feed(Performed, "deploy") == []
         assert run.feed(PerformFailed, "deploy", "no", False) == []
         assert run.state.phase == "deploying"
+
+
+def test_models_of_version_2_hear_in_mid_step_that_one_is_lost():
+    run = Driver("a-1", "b-1", "c-1", on_model_failure="continue")
+    run.stepping(versions={"a-1": 2, "b-1": 2, "c-1": 2})
+    run.answer("a-1", number=1)
+    assert run.feed(ModelEnded, "c-1", False, 3) == ["model.ended", "model.lost", "command.repeated"]
+    (step,) = run.perform()
+    assert (step.number, step.broadcast, step.lost) == (1, ("a-1", "b-1"), ("c-1",))
+    run.answer("b-1", number=1)
+    assert run.state.step == 2
+
+
+def test_models_of_version_1_are_not_told_twice_when_one_is_lost():
+    run = Driver("a-1", "b-1", "c-1", on_model_failure="continue")
+    run.stepping()
+    assert run.feed(ModelEnded, "c-1", False, 3) == ["model.ended", "model.lost"]
+    assert run.pending() == []

@@ -39,27 +39,31 @@ def expected(state: State) -> set[str]:
 
 
 def _command(state: State, models: Collection[str]) -> Command:
-    key, plan = state.key, state.plan
+    key = state.key
     match state.phase:
         case Phase.DEPLOYING:
             return Deploy(key)
         case Phase.PARAMETERIZING:
             return Parameterize(key, state.in_order(models))
         case Phase.STEPPING:
-            due = state.schedule.due(state.step)
-            return Step(
-                key,
-                number=state.step,
-                time=plan.start + (state.step - 1) * plan.step_seconds,
-                models=tuple(model for model in due.singly if model in models),
-                broadcast=tuple(model for model in due.broadcast if model in models),
-                due=due.all,
-                lost=tuple(state.lost),
-            )
+            return _step(state, key, models)
         case Phase.FINISHING:
             return Finish(key, state.running)
         case _:
             return Remove(key)
+
+
+def _step(state: State, key: str, models: Collection[str]) -> Step:
+    due = state.schedule.due(state.step)
+    return Step(
+        key,
+        number=state.step,
+        time=state.plan.start + (state.step - 1) * state.plan.step_seconds,
+        models=tuple(model for model in due.singly if model in models),
+        broadcast=tuple(model for model in due.broadcast if model in models),
+        due=due.all,
+        lost=tuple(state.lost),
+    )
 
 
 def _issue(state: State, models: Collection[str]) -> None:
@@ -224,6 +228,13 @@ def _lost(state: State, data: Data) -> None:
     state.lost[model] = data["reason"]
     state.live.waiting.discard(model)
     state.reschedule()
+    live = state.live
+    for key, command in live.outbox.items():
+        if isinstance(command, Step):
+            live.outbox[key] = _step(state, key, {*command.models, *command.broadcast})
+            if not state.schedule.unnumbered and not live.rungs:
+                # It may be on its way already, naming the lost model as due.
+                live.rungs, live.pause, live.timer = ("always",), state.plan.quiet, data["at"] + state.plan.quiet
 
 
 def _model_ended(state: State, data: Data) -> None:

@@ -20,7 +20,7 @@ from podium.engines.simulation.messages import (
     Parameterized,
     StepSent,
 )
-from podium.engines.simulation.recovering import failed_to_send, link_lost, recovered, repeat, resumed
+from podium.engines.simulation.recovering import failed_to_send, link_lost, recovered, repeat, resumed, retell
 from podium.engines.simulation.schedule import rhythm, rhythms
 from podium.engines.simulation.state import Phase, State
 from podium.runs.events import Event, Failure, RunState
@@ -193,8 +193,10 @@ def _fault(state: State, now: float, failures: Sequence[Failure], gone: str | No
     events = tuple(Event("model.lost", {"at": now, **failure.as_json()}) for failure in failures)
     if set(state.schedule.models) <= set(lost):
         return *events, *end(state, now, RunState.FAILED, wording.none_left(failures[-1]), gone=gone, without=lost)
-    if state.phase is Phase.DEPLOYING or not state.live.waiting.issubset(lost):
+    if state.phase is Phase.DEPLOYING:
         return events
+    if not state.live.waiting.issubset(lost):
+        return *events, *retell(state, now, lost)
     if state.phase is Phase.PARAMETERIZING:
         return *events, *_all_parameterized(state, now, {}, without=lost)
     return *events, *_step_finished(state, now, without=lost)

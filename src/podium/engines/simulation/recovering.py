@@ -75,6 +75,20 @@ def repeat(state: State, now: float) -> tuple[Event, ...]:
     return (_command_repeated(state, now, models),)
 
 
+def retell(state: State, now: float, lost: Sequence[str]) -> tuple[Event, ...]:
+    """Models are lost in mid-step: those of version 2 hear that nothing will come from them, and go on without."""
+    live = state.live
+    if state.phase is not Phase.STEPPING or not live.issued or live.recovering or live.outbox:
+        return ()
+    hearing = [model for model in state.schedule.due(state.step).broadcast if model not in lost]
+    if live.waiting.isdisjoint(hearing):
+        return ()
+    reason = f"the run goes on without {', '.join(lost)}"
+    if state.schedule.unnumbered:
+        return (_step_repeated(state, now, hearing, reason=reason),)
+    return (_command_repeated(state, now, hearing, reason),)
+
+
 def failed_to_send(state: State, what: PerformFailed) -> tuple[Event, ...]:
     """Try again later. Part may have got through, so with models of version 1 a step waits for news of the link."""
     pause = min(0.5 * 2.0**state.live.failures, LONGEST_BACK_OFF)
@@ -84,13 +98,15 @@ def failed_to_send(state: State, what: PerformFailed) -> tuple[Event, ...]:
     return (Event("command.failed", data, transient=True),)
 
 
-def _step_repeated(state: State, now: float, models: Sequence[str], first: Sequence[str] = ()) -> Event:
-    data = {"at": now, "step": state.step, "models": list(models), "reason": state.live.doubt}
+def _step_repeated(
+    state: State, now: float, models: Sequence[str], first: Sequence[str] = (), reason: str | None = None
+) -> Event:
+    data = {"at": now, "step": state.step, "models": list(models), "reason": reason or state.live.doubt}
     if first:
         data["first"] = list(first)  # these had not been sent it: no repetition
     return Event("step.repeated", data)
 
 
-def _command_repeated(state: State, now: float, models: Sequence[str]) -> Event:
-    data = {"at": now, "command": state.key, "models": list(models), "reason": state.live.doubt}
+def _command_repeated(state: State, now: float, models: Sequence[str], reason: str | None = None) -> Event:
+    data = {"at": now, "command": state.key, "models": list(models), "reason": reason or state.live.doubt}
     return Event("command.repeated", data)
