@@ -35,7 +35,7 @@ async def mosquitto(directory: Path) -> AsyncIterator[Broker]:
     config = directory / "mosquitto.conf"
     config.write_text(
         f"listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n"
-        "max_inflight_messages 0\nmax_queued_messages 0\nmax_packet_size 0\n"
+        "max_inflight_messages 0\nmax_queued_messages 0\nlog_dest stderr\n"
     )
     with subprocess.Popen([MOSQUITTO, "-c", str(config)], stderr=subprocess.PIPE) as process:
         assert process.stderr
@@ -51,7 +51,10 @@ async def embedded(directory: Path) -> AsyncIterator[Broker]:
     broker = EmbeddedBroker(directory)
     await broker.start()
     try:
-        yield _endpoints(broker)
+        podium = broker.credentials
+        place = broker.nats_url.removeprefix("nats://")
+        url = f"nats://{podium.user}:{podium.password}@{place}"
+        yield Broker(broker.host, broker.mqtt_port, url, podium.user, podium.password)
     finally:
         await broker.stop()
 
