@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from podium.errors import Conflict, DocumentRefused, LeaseLost, NotFound, SettingsError, Unavailable
-from podium.runs.database import Database
+from podium.runs.database import Database, raw
 from podium.runs.events import Event, Failure, Run, RunState, Submission
 from podium.runs.journal import Journal
 
@@ -396,25 +396,14 @@ async def test_the_files_of_a_journal_are_its_owners_alone(tmp_path: Path) -> No
 
 
 async def test_submissions_and_ends_are_on_disk_and_steps_committed(tmp_path: Path) -> None:
-    journal = Journal(f"sqlite:///{tmp_path / 'journal.db'}", owner="test")
-    await journal.open()
-    said: list[str] = []
-
-    @event.listens_for(journal._database.writers, "checkout")
-    def trace(driver: Any, _record: Any, _proxy: Any) -> None:
-        driver.set_trace_callback(said.append)
-
-    await journal.acquire()
-    grades = []
-    for write in (
-        lambda: journal.submit(submission()),
-        lambda: journal.append("a", [STARTED, *steps(1)]),
-        lambda: journal.snapshot("a", 2, {}),
-        lambda: journal.append("a", steps(2)),
-        lambda: journal.append("a", [FAILED]),
+    journal = await opened(f"sqlite:///{tmp_path / 'journal.db'}", lease_seconds=600)
+    full, normal = 2, 1
+    for write, expected in (
+        (lambda: journal.submit(submission()), full),
+        (lambda: journal.append("a", [STARTED, *steps(1)]), normal),
+        (lambda: journal.snapshot("a", 2, {}), normal),
+        (lambda: journal.append("a", [FAILED]), full),
     ):
         await write()
-        assert said[-1] == "COMMIT"
-        grades.append([line for line in said if line.startswith("PRAGMA synchronous")][-1].split()[-1])
-    assert grades == ["FULL", "NORMAL", "NORMAL", "NORMAL", "FULL"]
+        assert raw(journal._writer._connection).execute("PRAGMA synchronous").fetchone() == (expected,)
     await journal.close()
