@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from pathlib import Path
@@ -136,7 +137,8 @@ async def test_delete_ends_the_run_in_each_phase(tmp_path: Path, point: str) -> 
         assert answer.json()["simulation_id"] == run
         gate.release()
         ended = await podium.ended(run)
-        assert ended["state"] in ("cancelled",) if point != "end" else ("cancelled", "succeeded")
+        # once the models were told to end, the run may be faster than who cancels it
+        assert ended["state"] in {"cancelled", *(["succeeded"] if point == "end" else [])}
 
 
 async def test_the_broker_killed_in_mid_run_is_started_again_and_the_run_goes_on(tmp_path: Path) -> None:
@@ -145,8 +147,8 @@ async def test_the_broker_killed_in_mid_run_is_started_again_and_the_run_goes_on
     async with serving(tmp_path, models, PODIUM_DOTS_QUIET_SECONDS="3") as podium:
         run = await podium.submit(document(steps=STEPS))
         await gate.reached()
-        (pid_file,) = podium.data.glob("**/nats*.pid")
-        os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
+        (pid_file,) = podium.data.glob("**/broker.pid")
+        os.kill(json.loads(pid_file.read_text())["pid"], signal.SIGKILL)
         gate.release()
         assert (await podium.ended(run))["state"] == "succeeded"
         repeated = {

@@ -50,7 +50,7 @@ def main() -> int:
         return f"/lifecycle/{SIMULATOR}/model/{SIMULATION}/{MODEL}/{message}"
 
     def say(message: str, payload: bytes = b"", to: str = SIMULATOR) -> None:
-        client.publish(f"/lifecycle/model/{to}/{SIMULATION}/{MODEL}/{message}", payload).wait_for_publish(30)
+        client.publish(f"/lifecycle/model/{to}/{SIMULATION}/{MODEL}/{message}", payload)
 
     def on_socket_open(_client: mqtt.Client, _data: object, sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

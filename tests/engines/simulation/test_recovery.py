@@ -51,6 +51,8 @@ def test_nothing_is_pending_while_it_is_looked_what_was(why):
     run.feed(AllReady)
     assert run.pending() == []
     run.feed(Recovered, True)
+    if not run.pending():
+        run.wait()  # after a lost link models are given time
     assert [type(command) for command in run.pending()] == [Parameterize]
 
 
@@ -290,3 +292,37 @@ class TestEnding:
         run.perform()
         run.crash()
         assert run.pending() == [Remove("remove:again:1")]
+
+
+class TestModelsThatComeBackLater:
+    def answered_while_the_link_was_lost(self, version):
+        run = Driver()
+        run.stepping(versions=dict.fromkeys(run.models, version))
+        run.feed(LinkLost)
+        run.recover(*[(kind, model, 1) for kind in (StepSent, Answered) for model in run.models], complete=True)
+        assert run.state.step == 2
+        return run
+
+    def test_version_1_is_given_time_to_find_the_broker(self):
+        run = self.answered_while_the_link_was_lost(version=1)
+        assert run.pending() == []
+        since = run.now
+        run.wait()
+        assert since < run.now <= since + run.state.plan.quiet
+        assert keys(run) == ["step:2"]
+
+    def test_version_2_is_told_again_while_it_does_not_answer(self):
+        run = self.answered_while_the_link_was_lost(version=2)
+        run.perform()
+        run.wait()
+        assert keys(run) == ["step:2:again:1"]
+
+    def test_parameters_wait_for_models_as_well(self):
+        run = Driver()
+        run.feed(Started)
+        run.perform()
+        run.feed(LinkLost)
+        run.recover((AllReady,), complete=True)
+        assert run.pending() == []
+        run.wait()
+        assert keys(run) == ["parameterize"]

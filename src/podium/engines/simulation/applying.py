@@ -74,11 +74,19 @@ def _issue(state: State, models: Collection[str]) -> None:
 
 def _enter(state: State, phase: Phase, at: float, within: float, settle: float = 0.0) -> None:
     """Begin a phase or a step. While a time away is looked into its command has to wait."""
-    recovering = state.live.recovering
+    before, relinked = state.live, state.relinked
     state.phase, state.attempt, state.relinked = phase, 0, False
+    state.live = live = Live(recovering=before.recovering)
+    live.waiting = expected(state)
+    if relinked and phase is not Phase.REMOVING:
+        # Models may find the broker again later than we did, and would not hear this.
+        if phase is Phase.STEPPING and not state.schedule.unnumbered:
+            live.doubt, live.rungs, live.pause = before.doubt, ("always",), state.plan.quiet
+            live.timer = at + live.pause
+        else:
+            settle = max(settle, state.plan.quiet)
     state.since = at + settle
     state.guard = state.since + within
-    state.live = live = Live(waiting=expected(state), recovering=recovering)
     if settle:
         live.timer = state.since
     elif not live.recovering:
