@@ -80,12 +80,12 @@ async def _one(settings: Settings, run: str, *, json: bool) -> None:
     if json:
         as_json(found)
         return
-    progress = found["progress"]
+    progress = found.get("progress")
     out().print(f"[bold]{found['name']}[/]  {state(found['state'])}")
     for label, value in (
         ("id", found["id"]),
         ("kind", found["kind"]),
-        ("steps", f"{progress['done']} of {progress['steps']}" if progress["steps"] else ""),
+        ("steps", f"{progress['done']} of {progress['steps']}" if progress else ""),
         ("submitted", moment(found["submitted"])),
         ("started", moment(found["started"])),
         ("ended", moment(found["ended"])),

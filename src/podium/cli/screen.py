@@ -61,10 +61,6 @@ def moment(time: float | None) -> str:
     return "" if time is None else datetime.fromtimestamp(time).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def number(value: object) -> str:
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def as_json(value: Any) -> None:
     """One line of JSON on stdout."""
     import json
@@ -77,6 +73,8 @@ def summary(lines: list[dict[str, Any]]) -> None:
     """The table of results."""
     from rich import box
     from rich.table import Table
+
+    from podium.server.words import number
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("results of", "field"):

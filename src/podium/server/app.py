@@ -13,7 +13,6 @@ from podium.server.doorway import Doorway
 from podium.server.parts import Parts
 from podium.server.story import Stories
 
-LARGEST_BODY = 64 * 2**20
 API = "/api/v1"
 
 
@@ -38,7 +37,6 @@ def _fastapi(parts: Parts, metrics: health.Metrics) -> FastAPI:
         description="Runs models together.",
         docs_url=None,
         redoc_url=None,
-        max_body_size=LARGEST_BODY,
     )
     problems.install(app)
     guard = parts.auth.guard

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 import structlog
 from prometheus_client import Histogram
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,6 +34,9 @@ HEADERS = {
 }
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 TRUSTED = "podium.trusted"  # in the scope of requests that came through the socket file
+
+LARGEST_BODY = 64 * 2**20
+TOO_LARGE = f"the body is larger than {LARGEST_BODY >> 20} MB"
 
 caller: ContextVar[str] = ContextVar("caller", default="")
 
@@ -69,7 +73,7 @@ class Doorway:
         answer = _Answer(send)
         began = time.perf_counter()
         try:
-            await (self._refusal(scope) or self._app)(scope, receive, answer)
+            await (self._refusal(scope) or self._app)(scope, _limited(receive), answer)
         except ClientDisconnect:
             log.debug("request.given_up", path=scope["path"])
         except Exception:
@@ -81,9 +85,11 @@ class Doorway:
         log.debug("request", method=scope["method"], path=scope["path"], status=answer.status, seconds=round(took, 4))
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
+        headers = Headers(scope=scope)
+        if (size := headers.get("content-length", "0")).isdecimal() and int(size) > LARGEST_BODY:
+            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
         if TRUSTED in scope:
             return None
-        headers = Headers(scope=scope)
         host = headers.get("host", "")
         if host not in self._known:
             hint = "Use the address Podium printed, or add the name to the setting `hosts`"
@@ -108,6 +114,21 @@ class _Answer:
             headers.update(HEADERS)
             headers.setdefault("Cache-Control", "no-store")
         await self._send(message)
+
+
+def _limited(receive: Receive) -> Receive:
+    """For bodies that do not tell their size beforehand."""
+    received = 0
+
+    async def counted() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > LARGEST_BODY:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
+        return message
+
+    return counted
 
 
 def _hostname(authority: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Header, Query, Response
@@ -17,6 +18,7 @@ from podium.server.parts import Parts
 Pages: TypeAlias = "AsyncIterator[list[Recorded]]"
 
 MEDIA_TYPE = "text/event-stream"
+ENCODED = 4096  # events
 PING = b": ping\n\n"
 HEADERS = {"X-Accel-Buffering": "no"}  # a proxy that collects a response would hold events back
 
@@ -46,11 +48,15 @@ def ends(recorded: Recorded) -> bool:
 
 def routes(parts: Parts) -> APIRouter:
     router = APIRouter(tags=["events"])
+    encoded = _Encoder()
+
+    def response(pages: Pages, *, until_end: bool = False) -> Response:
+        return StreamingResponse(_stream(pages, encoded, until_end=until_end), media_type=MEDIA_TYPE, headers=HEADERS)
 
     @router.get("/events", summary="Events of all runs, as they happen", response_class=StreamingResponse)
     async def of_all(last_event_id: Last = None, after: After = 0, live: Live = True) -> Response:
         start = _start(last_event_id, after)
-        return _response(parts.feed.watch(None, start) if live else parts.feed.past(None, start))
+        return response(parts.feed.watch(None, start) if live else parts.feed.past(None, start))
 
     @router.get("/runs/{run}/events", summary="Events of a run, as they happen", response_class=StreamingResponse)
     async def of_one(
@@ -61,26 +67,33 @@ def routes(parts: Parts) -> APIRouter:
         if found.state.ended and not follow and not await parts.journal.events(run, after=start, limit=1):
             return Response(status_code=204)  # tells a browser's EventSource not to come again
         if not live:
-            return _response(parts.feed.past(run, start))
-        return _response(parts.feed.watch(run, start), until_end=not follow)
+            return response(parts.feed.past(run, start))
+        return response(parts.feed.watch(run, start), until_end=not follow)
 
     return router
 
 
-def _response(pages: Pages, *, until_end: bool = False) -> Response:
-    return StreamingResponse(_stream(pages, until_end=until_end), media_type=MEDIA_TYPE, headers=HEADERS)
-
-
-async def _stream(pages: Pages, *, until_end: bool) -> AsyncIterator[bytes]:
+async def _stream(pages: Pages, encoded: Callable[[Recorded], bytes], *, until_end: bool) -> AsyncIterator[bytes]:
     async for page in pages:
-        yield b"".join(map(_encoded, page)) or PING
+        yield b"".join(map(encoded, page)) or PING
         if until_end and any(map(ends, page)):
             return
 
 
-def _encoded(recorded: Recorded) -> bytes:
-    text = json.dumps(as_json(recorded), ensure_ascii=False, separators=(",", ":"))
-    return format_sse_event(data_str=text, id=str(recorded.position))
+class _Encoder:
+    """Makes bytes of an event once, however many watch."""
+
+    def __init__(self) -> None:
+        self._recent: OrderedDict[int, bytes] = OrderedDict()
+
+    def __call__(self, recorded: Recorded) -> bytes:
+        found = self._recent.get(recorded.position)
+        if found is None:
+            text = json.dumps(as_json(recorded), ensure_ascii=False, separators=(",", ":"))
+            found = self._recent[recorded.position] = format_sse_event(data_str=text, id=str(recorded.position))
+            if len(self._recent) > ENCODED:
+                self._recent.popitem(last=False)
+        return found
 
 
 def _start(last_event_id: str | None, after: int) -> int:

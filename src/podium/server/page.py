@@ -35,7 +35,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"moment": _moment, "lasted": _lasted, "described": _described, "number": _number, "iso": iso}
+    made.filters |= {"moment": _moment, "lasted": _lasted, "described": _described, "number": words.number, "iso": iso}
     made.globals["states"] = list(RunState)
     return made
 
@@ -125,7 +125,3 @@ def _lasted(run: Run) -> str:
 
 def _described(recorded: Recorded) -> str:
     return words.describe(recorded.event.type, recorded.event.data)
-
-
-def _number(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)

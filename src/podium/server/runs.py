@@ -97,7 +97,8 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
 
 
 async def shown(run: Run, stories: Stories) -> dict[str, Json]:
-    return {**run.as_json(), "progress": (await stories.of(run)).progress.as_json()}
+    progress = (await stories.of(run)).progress
+    return run.as_json() if progress is None else {**run.as_json(), "progress": progress.as_json()}
 
 
 async def drawn(parts: Parts, run: Run) -> Response:

@@ -15,15 +15,19 @@ NOTABLE = 200
 
 @dataclass(slots=True)
 class Story:
-    """How far a run is, and what happened in it beside steps that went well (the last `NOTABLE` of it)."""
+    """How far a run is, and what happened in it beside steps that went well (the last `NOTABLE` of it).
 
-    progress: Progress = field(default_factory=Progress)
+    There is no progress before the start, and none in a run that has no steps.
+    """
+
+    progress: Progress | None = None
     position: int = 0
     notable: deque[Recorded] = field(default_factory=lambda: deque(maxlen=NOTABLE))
 
     def take(self, recorded: Recorded) -> None:
         self.position = recorded.position
-        self.progress = fold((recorded,), self.progress)
+        if self.progress is not None or "steps" in recorded.event.data:
+            self.progress = fold((recorded,), self.progress)
         if recorded.event.type != "step.finished":
             self.notable.append(recorded)
 

@@ -14,6 +14,13 @@ def describe(type_: str, data: Data) -> str:
     return worded(data) if worded else type_.replace(".", ": ")
 
 
+def number(value: object) -> str:
+    """Four digits of it, more where it has more before the point."""
+    if not isinstance(value, float):
+        return "" if value is None else str(value)
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
 def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
