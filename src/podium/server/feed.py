@@ -24,6 +24,7 @@ WINDOW = 2000
 PAGE = 500
 IDLE_SECONDS = 15.0
 AGAIN_SECONDS = 1.0
+BREATH_SECONDS = 0.05  # between two readings: a run of a thousand steps a second is read twenty times, not a thousand
 
 
 class Feed:
@@ -116,6 +117,8 @@ class Feed:
                 self._end()
             else:
                 self._take(news, reached)
+                if len(news) < PAGE:
+                    await asyncio.sleep(BREATH_SECONDS)
 
     def _take(self, news: list[Recorded], reached: int) -> None:
         self._window += news

@@ -54,7 +54,7 @@ def problem(
     """A problem document; `more` are members of its own, such as `where` and `hint`."""
     body: dict[str, object] = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
     body |= {key: value for key, value in more.items() if value is not None}
-    return JSONResponse(body, status, {**_HEADERS.get(status, {}), **(headers or {})}, MEDIA_TYPE)
+    return JSONResponse(body, status.value, {**_HEADERS.get(status, {}), **(headers or {})}, MEDIA_TYPE)
 
 
 def of_podium(error: PodiumError) -> JSONResponse:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import structlog
 
+from podium.backplane.folder import ModelFolder
 from podium.backplane.models_file import ModelsFile
 from podium.backplane.process import ProcessBackplane
 from podium.errors import NotFound
@@ -16,12 +17,13 @@ from podium.stack.logbook import LogBook
 
 log = structlog.get_logger()
 
+MODELS = "models"
 OF_RUN, OF_MODEL = "simulation_id", "model_id"  # the labels of the field
 
 
 def backplane(settings: Settings, home: Home) -> ProcessBackplane:
     """Not started yet. Raises: DocumentRefused (the models file)."""
-    return ProcessBackplane(home.path / "models", _known(settings))
+    return ProcessBackplane(home.path / MODELS, _known(settings))
 
 
 def images(settings: Settings) -> list[str]:
@@ -33,23 +35,36 @@ def _known(settings: Settings) -> ModelsFile:
     return ModelsFile.read(settings.models) if settings.models else ModelsFile()
 
 
-class Logs:
+async def logs(here: ProcessBackplane, book: LogBook, run: str, tail: int | None) -> Mapping[str, str]:
     """What models wrote: their output where they run here, else what they said on the bus."""
+    found = await book.read(run, tail)
+    for model in await here.list({OF_RUN: run}):
+        try:
+            text = await here.logs(model.name, tail=tail)
+        except NotFound:
+            continue  # removed meanwhile
+        if text:
+            found[model.labels.get(OF_MODEL, model.name)] = text
+    return dict(sorted(found.items()))
 
-    def __init__(self, here: ProcessBackplane, book: LogBook) -> None:
-        self._here = here
-        self._book = book
 
-    async def read(self, run: str, tail: int | None = None) -> Mapping[str, str]:
-        found = await self._book.read(run, tail)
-        for model in await self._here.list({OF_RUN: run}):
-            try:
-                text = await self._here.logs(model.name, tail=tail)
-            except NotFound:
-                continue  # removed meanwhile
-            if text:
-                found[model.labels.get(OF_MODEL, model.name)] = text
-        return dict(sorted(found.items()))
+async def logs_left(home: Home, book: LogBook, run: str, tail: int | None) -> Mapping[str, str]:
+    """The same, where nobody looks after models: from what is left of them."""
+    return dict(sorted({**await book.read(run, tail), **await asyncio.to_thread(_left, home, run, tail)}.items()))
+
+
+def _left(home: Home, run: str, tail: int | None) -> dict[str, str]:
+    found = {}
+    for spec in (home.path / MODELS).glob("*/spec.json"):
+        folder = ModelFolder(spec.parent)
+        try:
+            kept = folder.kept()
+        except ValueError as error:
+            log.warning("model.folder_unreadable", folder=str(folder.path), error=str(error))
+            continue
+        if kept is not None and kept.labels.get(OF_RUN) == run and (text := folder.output()):
+            found[kept.labels.get(OF_MODEL, kept.name)] = "".join(text.splitlines(keepends=True)[-(tail or 0) :])
+    return found
 
 
 async def any_live(here: ProcessBackplane) -> bool:

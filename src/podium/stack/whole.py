@@ -17,7 +17,6 @@ from podium.errors import Unavailable
 from podium.runs import lease
 from podium.runs.conductor import Conductor
 from podium.runs.events import Run, Submission
-from podium.runs.journal import Journal
 from podium.runs.machine import Input
 from podium.server.app import App
 from podium.server.auth import Auth
@@ -31,6 +30,7 @@ from podium.stack.dialects import DIALECTS, House, dropped
 from podium.stack.exchange import Exchange, ForModels, Unlinked
 from podium.stack.home import Home
 from podium.stack.logbook import LogBook
+from podium.stack.measured import MeasuredJournal
 from podium.stores.registry import Registry
 
 log = structlog.get_logger()
@@ -61,12 +61,11 @@ class Stack:
         self._mso: ModelServicesOrchestrator | None = None
         self._dialects: list[Dialect] = []
         self._exchange = Exchange(settings, self.home.path / "broker")
-        self._journal = Journal(self._database(), owner=lease.this_process())
+        self._journal = MeasuredJournal(self._database(), owner=lease.this_process())
         self._registry = Registry(self._database())
         self._series = results.store(settings, self.home)
         self._book = LogBook(self.home.path / "logs")
         self._backplane = models.backplane(settings, self.home)
-        self._logs = models.Logs(self._backplane, self._book)
         self._auth = Auth(
             settings.password or SecretStr(self.secrets.generate("password")),
             settings.secret_key or SecretStr(self.secrets.generate("key")),
@@ -191,7 +190,7 @@ class Stack:
                 registry=self._registry,
                 auth=self._auth,
                 known_hosts=KnownHosts(self.settings.host, self.settings.hosts),
-                logs=self._logs.read,
+                logs=self._logs,
                 health=self._health,
                 dropped=self._dropped,
                 stop=self.stop,
@@ -223,7 +222,7 @@ class Stack:
             login=self._auth.login,
             check_image=self._backplane.check if self.settings.mso else None,
             note=self._book.note,
-            logs=self._logs.read,
+            logs=self._logs,
         )
 
     # What parts ask of each other that cannot be given them when they are made
@@ -240,6 +239,11 @@ class Stack:
     async def _cancel(self, run: str) -> Run:
         return await self._conducting.cancel(run)
 
+    async def _logs(self, run: str, tail: int | None) -> Mapping[str, str]:
+        if self._conductor is None:
+            return await models.logs_left(self.home, self._book, run, tail)
+        return await models.logs(self._backplane, self._book, run, tail)
+
     def _tell(self, run: str, what: Input) -> bool:
         return self._conducting.tell(run, what)
 
@@ -252,7 +256,7 @@ class Stack:
         }
 
     def _dropped(self) -> Mapping[str, Mapping[str, int]]:
-        counts = dropped(self._dialects)
+        counts = {**dropped(self._dialects), "logbook": {"not written": self._book.dropped}}
         if self._conductor is not None:
             counts["runs"] = self._conductor.unwanted
         if self._mso is not None:

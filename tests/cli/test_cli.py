@@ -1,0 +1,280 @@
+"""The command line as a user has it: exit codes, what is on stdout and stderr, signals, and no traceback ever."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.harness import PODIUM, Gate, document, models_file
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+
+@dataclass
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out.splitlines()[-1])
+
+
+class Terminal:
+    """A user's shell in a directory of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("PODIUM_", "MQTT_"))}
+        self.env = {**kept, "PODIUM_DOTS_SETTLE_MS": "0", "PODIUM_DOTS_END_TIMEOUT_SECONDS": "5"}
+
+    async def start(self, *words: str, **env: str) -> asyncio.subprocess.Process:
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(
+            PODIUM, *words, cwd=self.directory, env={**self.env, **env}, stdout=pipe, stderr=pipe
+        )
+
+    async def __call__(self, *words: str, **env: str) -> Ended:
+        return await self.end(await self.start(*words, **env))
+
+    async def end(self, process: asyncio.subprocess.Process) -> Ended:
+        out, err = (stream.decode() for stream in await process.communicate())
+        assert process.returncode is not None
+        assert "Traceback" not in out + err, err
+        return Ended(process.returncode, out, err)
+
+    def write(self, body: dict[str, Any]) -> None:
+        (self.directory / "simulation.json").write_text(json.dumps(body))
+
+
+@pytest.fixture
+async def podium(tmp_path: Path) -> AsyncIterator[Terminal]:
+    terminal = Terminal(tmp_path)
+    yield terminal
+    await terminal("stop", "--all")
+
+
+RUN = ("run", "simulation.json", "--models", "models.yaml")
+
+
+async def test_a_run_that_succeeds(podium: Terminal) -> None:
+    models_file(podium.directory)
+    podium.write(document(steps=4))
+    ended = await podium(*RUN, "--json")
+    assert ended.code == 0, ended.err
+    assert (ended.json["state"], ended.json["kind"]) == ("succeeded", "dots.simulation")
+    assert ended.json["progress"]["done"] == 4
+    assert "error" not in ended.json
+    assert len(ended.out.splitlines()) == 1
+    assert "started: 2 models, 4 steps" in ended.err
+    assert "podium logs" in ended.err
+
+
+async def test_a_run_that_fails(podium: Terminal) -> None:
+    models_file(podium.directory, FAULT="exit:2:3", ONLY="plain-2")
+    podium.write(document(steps=4))
+    ended = await podium(*RUN, "--json")
+    assert ended.code == 1, ended.err
+    assert ended.json["state"] == "failed"
+    error = ended.json["error"]
+    assert (error["model"], error["exit_code"]) == ("plain-2", 3)
+    assert error["last_lines"][-1] in ended.err
+
+
+@pytest.mark.parametrize("command", ["run", "validate"])
+async def test_a_document_that_is_refused(podium: Terminal, command: str) -> None:
+    models_file(podium.directory)
+    podium.write(document(nr_of_time_steps=0))
+    ended = await podium(command, "simulation.json", "--models", "models.yaml")
+    assert ended.code == 2
+    assert "nr_of_time_steps" in ended.err
+    assert [line.startswith("podium: ") for line in ended.err.splitlines()] == [True]
+    assert ended.out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "none.json"), "none.json"),
+        (("run", "other.json"), "this is no document Podium knows"),
+        (("validate", "other.json"), "this is no document Podium knows"),
+        (("run", "other.json", "--models", "none.yaml"), "there is no file 'none.yaml'"),
+        (("run", "other.json", "--models", "other.json"), "An entry is {image:"),
+        (("run", "other.json", "--broker", "localhost"), "not a URL"),
+        (("serve", "--backplane", "docker"), "the docker backplane does not exist yet"),
+        (("serve", "--port", "99999"), "port"),
+        (("serve", "--host", "192.0.2.1", "--port", "0"), "cannot listen on 192.0.2.1"),
+        (("serve", "--data", "."), "holds other things"),
+        (("mso",), "Give --broker"),
+        (("mso", "--broker", "mqtt://127.0.0.1:1"), "127.0.0.1:1"),
+        (("status",), "nothing has run here yet"),
+        (("status", "none"), "nothing has run here yet"),
+        (("cancel", "none"), "none"),
+        (("models", "add", "pv:1", "--parameters", "{"), "--parameters"),
+        (("new", "service", "Not A Name"), "Not A Name"),
+        (("nonsense",), "nonsense"),
+    ],
+)
+async def test_calls_that_make_no_sense(podium: Terminal, words: tuple[str, ...], said: str) -> None:
+    (podium.directory / "other.json").write_text('{"a": 1}')
+    ended = await podium(*words)
+    assert ended.code == 2, ended.err
+    assert said in ended.err
+
+
+async def test_what_has_run_can_be_looked_at_with_nothing_running(podium: Terminal) -> None:
+    models_file(podium.directory)
+    podium.write(document(steps=4))
+    run = (await podium(*RUN, "--json")).json["id"]
+    status = await podium("status")
+    assert status.code == 0
+    assert run in status.out
+    assert (await podium("status", run, "--json")).json["state"] == "succeeded"
+    events = await podium("events", run)
+    assert "step 4 finished" in events.out
+    assert events.out.splitlines()[-1].endswith("succeeded")
+    logs = await podium("logs", run)
+    assert "--- plain-1" in logs.out
+    assert (await podium("logs", run, "none")).code == 2
+    assert "no results" in (await podium("results", run)).err
+    assert (await podium("results", run, "--csv", "out")).code == 2
+    assert (await podium("status", "none")).code == 2
+    assert (await podium("events", run, "--follow")).code == 2  # nobody is there who could tell more
+
+
+async def test_a_document_is_handed_to_the_podium_that_owns_the_data_directory(podium: Terminal) -> None:
+    models_file(podium.directory)
+    podium.write(document(steps=4))
+    serving = await podium.start("serve", "--port", "0", "--models", "models.yaml")
+    assert serving.stdout
+    assert (await serving.stdout.readline()).startswith(b"page  http://127.0.0.1:")
+    results = await asyncio.gather(*(podium("run", "simulation.json", "--json") for _ in range(3)))
+    assert [(ended.code, ended.json["state"]) for ended in results] == [(0, "succeeded")] * 3
+    status = await podium("status")
+    assert all(ended.json["id"] in status.out for ended in results)
+    assert "page  http://127.0.0.1:" in status.err
+    assert (await podium("serve", "--port", "0")).code == 2  # it has an owner
+    assert (await podium("stop")).code == 0
+    assert (await podium.end(serving)).code == 0
+
+
+async def test_two_that_come_at_once_are_conducted_by_one_of_them(podium: Terminal) -> None:
+    models_file(podium.directory)
+    podium.write(document(steps=4))
+    both = await asyncio.gather(*(podium(*RUN, "--json") for _ in range(2)))
+    assert [ended.code for ended in both] == [0, 0], [ended.err for ended in both]
+    assert len({ended.json["id"] for ended in both}) == 2
+
+
+async def reached(podium: Terminal, point: str) -> tuple[asyncio.subprocess.Process, Gate]:
+    """A run whose second model waits at a point."""
+    gate = Gate(podium.directory, point)
+    models_file(podium.directory, ONLY="plain-2", **gate.env)
+    podium.write(document(steps=8))
+    process = await podium.start(*RUN, "--json")
+    await gate.reached()
+    return process, gate
+
+
+async def test_ctrl_c_cancels(podium: Terminal) -> None:
+    process, gate = await reached(podium, "step:3")
+    process.send_signal(signal.SIGINT)
+    gate.release()
+    ended = await podium.end(process)
+    assert ended.code == 1
+    assert ended.json["state"] == "cancelled"
+    assert "Ctrl-C again" in ended.err
+
+
+async def test_ctrl_c_twice_leaves_at_once_and_what_was_left_can_be_ended(podium: Terminal) -> None:
+    process, _gate = await reached(podium, "step:3")
+    process.send_signal(signal.SIGINT)
+    assert process.stderr
+    async for line in process.stderr:
+        if b"Ctrl-C again" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    assert (await podium.end(process)).code == 130
+    assert (await podium("stop", "--all")).code == 0
+    status = await podium("status", "--json")
+    assert [run["state"] for run in status.json["runs"]] == ["cancelled"]
+
+
+async def test_sigterm_detaches_and_the_next_podium_goes_on(podium: Terminal) -> None:
+    process, gate = await reached(podium, "step:3")
+    process.terminate()
+    ended = await podium.end(process)
+    assert ended.code == 143
+    assert "detached" in ended.err
+    (run,) = (await podium("status", "--json")).json["runs"]
+    assert run["state"] == "running"
+    serving = await podium.start("serve", "--port", "0", "--models", "models.yaml")
+    assert serving.stdout
+    await serving.stdout.readline()
+    gate.release()
+    assert (await podium("events", run["id"], "--follow")).out.splitlines()[-1].endswith("succeeded")
+    serving.terminate()
+    assert (await podium.end(serving)).code == 0
+
+
+async def test_cancel_ends_what_a_killed_podium_left(podium: Terminal) -> None:
+    process, _gate = await reached(podium, "step:3")
+    process.kill()
+    await process.communicate()
+    (run,) = (await podium("status", "--json")).json["runs"]
+    ended = await podium("cancel", run["id"], "--models", "models.yaml")
+    assert (ended.code, ended.out.split()) == (0, [run["id"], "cancelled"])
+
+
+async def test_models_are_registered_without_a_server(podium: Terminal) -> None:
+    assert (await podium("models", "add", "pv:1", "--parameters", '{"tilt": 30}')).code == 0
+    assert (await podium("models", "add", "pv:1")).code == 2  # it means something else already
+    assert (await podium("models", "show", "pv")).json["parameters"] == {"tilt": 30}
+    assert (await podium("models", "deprecate", "pv:1")).code == 0
+    assert "deprecated" in (await podium("models", "list")).out
+    assert (await podium("models", "show", "pv")).code == 2
+
+
+async def test_a_new_service_is_made(podium: Terminal) -> None:
+    ended = await podium("new", "service", "wind-turbine")
+    assert ended.code == 0
+    assert all((podium.directory / line).is_file() for line in ended.out.splitlines())
+    assert (await podium("new", "service", "wind-turbine")).code == 2
+
+
+async def test_no_secret_is_written_where_it_can_be_read(podium: Terminal) -> None:
+    models_file(podium.directory)
+    podium.write(document(steps=2))
+    ended = await podium(*RUN, PODIUM_LOG_LEVEL="debug", PODIUM_PASSWORD="hunter2hunter2")
+    assert ended.code == 0
+    home = podium.directory / ".podium"
+    secrets = {path.read_text().strip() for path in (home / "secrets").iterdir()} | {"hunter2hunter2"}
+    texts = [(home / "podium.log").read_text(), ended.out, ended.err]
+    assert all(secret not in text for secret in secrets for text in texts)
+
+
+def test_help_needs_nothing_heavy() -> None:
+    heavy = {"fastapi", "sqlalchemy", "pydantic", "duckdb", "matplotlib", "lxml", "esdl", "httpx", "uvicorn", "rich"}
+    code = f"import sys, podium.cli; print(*{heavy!r} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("--help",), *((name, "--help") for name in ("run", "serve", "status", "models", "new", "stop"))]
+)
+async def test_every_command_explains_itself(podium: Terminal, words: tuple[str, ...]) -> None:
+    ended = await podium(*words)
+    assert "Usage" in ended.out + ended.err
+    assert ended.code == (0 if words else 2)

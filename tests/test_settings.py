@@ -1,0 +1,187 @@
+"""Where settings come from, which source goes first, and what is said of what nobody knows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import structlog
+
+from podium.errors import SettingsError
+from podium.settings import Location, Settings, load
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("PODIUM_", "MQTT_", "INFLUXDB_")) or name in {
+            "SECRET_KEY",
+            "OAUTH_PASSWORD",
+            "SIMULATOR_NAME",
+        }:
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def file(text: str) -> None:
+    Path("podium.toml").write_text(text)
+
+
+def revealed(settings: Settings, name: str) -> str | None:
+    secret = getattr(settings, name)
+    return secret and secret.get_secret_value()
+
+
+def test_without_anything_all_is_embedded_and_on_loopback() -> None:
+    settings = load()
+    assert (settings.host, settings.port, settings.data) == ("127.0.0.1", 8001, Path(".podium"))
+    assert settings.broker is settings.database is settings.series is settings.password is None
+    assert settings.mso
+    assert not settings.metrics_open
+    assert (settings.dots.simulator, settings.dots.settle_ms, settings.dots.qos) == ("dots-so", 20, 0)
+
+
+def test_the_first_source_that_names_a_setting_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = Path("password")
+    secret.write_text("of a file\n")
+    sources = [
+        ("legacy", lambda: monkeypatch.setenv("OAUTH_PASSWORD", "legacy")),
+        ("of toml", lambda: file('password = "of toml"')),
+        ("of a file", lambda: monkeypatch.setenv("PODIUM_PASSWORD_FILE", str(secret))),
+        ("environment", lambda: monkeypatch.setenv("PODIUM_PASSWORD", "environment")),
+    ]
+    for value, add in sources:
+        add()
+        assert revealed(load(), "password") == value
+    assert revealed(load(password="given"), "password") == "given"
+    assert revealed(load(password=None), "password") == "environment"  # an option that was not given
+
+
+def test_tables_of_dialects_are_settings_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    file("port = 9000\n[dots]\nsettle_ms = 5\nqos = 1\n")
+    monkeypatch.setenv("PODIUM_DOTS_SETTLE_MS", "0")
+    monkeypatch.setenv("SIMULATOR_NAME", "other-so")
+    settings = load()
+    assert settings.port == 9000
+    assert (settings.dots.settle_ms, settings.dots.qos, settings.dots.simulator) == (0, 1, "other-so")
+
+
+def test_lists_are_written_with_commas_or_as_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PODIUM_PORTS", "5000, 5888")
+    file('hosts = ["a", "b"]')
+    assert load().ports == (5000, 5888)
+    assert load().hosts == ("a", "b")
+
+
+def test_a_file_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("other.toml").write_text("port = 1234")
+    monkeypatch.setenv("PODIUM_CONFIG", "other.toml")
+    assert load().port == 1234
+
+
+def test_names_of_existing_deployments(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "MQTT_HOST": "broker",
+        "MQTT_PORT": "1884",
+        "MQTT_USERNAME": "us",
+        "MQTT_PASSWORD": "p@ss/word",
+        "MQTT_QOS": "1",
+        "SECRET_KEY": "key",
+        "INFLUXDB_HOST": "influx",
+        "INFLUXDB_USER": "root",
+        "INFLUXDB_PASSWORD": "a:b",
+        "INFLUXDB_NAME": "GO-e",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settings = load()
+    assert settings.broker_location
+    assert settings.broker_location.url == "mqtt://broker:1884"
+    assert settings.broker_location.username == "us"
+    assert settings.broker_location.password
+    assert settings.broker_location.password.get_secret_value() == "p@ss/word"
+    assert settings.dots.qos == 1
+    assert revealed(settings, "secret_key") == "key"
+    assert settings.series
+    assert settings.series.url == "http://influx:8086/GO-e"
+    assert settings.series.full == "http://root:a%3Ab@influx:8086/GO-e"
+
+
+def test_passwords_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PODIUM_SECRET_KEY", "hunter2")
+    settings = load(broker="mqtt://user:hunter2@host", database="postgresql://user:hunter2@host/db", password="hunter2")
+    assert "hunter2" not in repr(settings)
+    assert "hunter2" not in str(settings.broker)
+    assert settings.database
+    assert settings.database.full == "postgresql://user:hunter2@host/db"
+
+
+def test_credentials_of_the_broker_may_come_apart_from_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PODIUM_BROKER_PASSWORD", "s")
+    location = load(broker="mqtt://user@host").broker_location
+    assert location
+    assert location.full == "mqtt://user:s@host"
+
+
+@pytest.mark.parametrize("url", ["mqtt://h:1", "mqtt://u@h", "mqtt://u:p@h", "http://%C3%BC:%40%2F@h:1/x?y=z"])
+def test_a_location_is_taken_apart_and_put_together_again(url: str) -> None:
+    assert Location.parse(url).full == url
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"hots": "x"}, "there is no setting 'hots'. Did you mean 'hosts'?"),
+        ({"port": "many"}, "port: "),
+        ({"port": 70000}, "port: "),
+        ({"port": "tcp://10.0.0.1:8001"}, "enableServiceLinks"),
+        ({"backplane": "docker"}, "the docker backplane does not exist yet"),
+        ({"backplane": "kubernetes"}, "the kubernetes backplane does not exist yet"),
+        ({"backplane": "x"}, "backplane: "),
+        ({"broker": "host:1883"}, "broker: not a URL"),
+        ({"models": "none.yaml"}, "models: there is no file 'none.yaml'"),
+        ({"dots": {"qos": 3}}, "dots.qos: "),
+        ({"dots": {"simulator": "a/b"}}, "dots.simulator: "),
+        ({"log_level": "loud"}, "log_level: "),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words(given: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(**given)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("prot = 1", "Did you mean 'port'?"),
+        ("[dots]\nsetle_ms = 1", "Did you mean 'dots_settle_ms'?"),
+        ("port = = 1", ""),
+    ],
+)
+def test_a_file_with_a_fault_is_refused(text: str, said: str) -> None:
+    file(text)
+    with pytest.raises(SettingsError) as refused:
+        load()
+    assert said in str(refused.value)
+
+
+def test_a_secret_in_a_value_that_is_refused_is_not_repeated() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(broker="user:hunter2@host")
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_secret_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PODIUM_PASSWORD_FILE", "/nowhere")
+    with pytest.raises(SettingsError, match="PODIUM_PASSWORD_FILE"):
+        load()
+
+
+def test_unknown_variables_are_warned_of_with_the_nearest_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PODIUM_HOTS", "x")
+    monkeypatch.setenv("PODIUM_SERVICE_HOST", "10.0.0.1")  # Kubernetes sets it
+    with structlog.testing.capture_logs() as logs:
+        load()
+    assert [(entry["name"], entry["nearest"]) for entry in logs] == [("PODIUM_HOTS", "PODIUM_HOSTS")]
