@@ -59,7 +59,8 @@ async def conducted(broker: Broker, models: int, qos: int, settle_ms: int) -> fl
     steps = ROUNDS[models] if settle_ms == 0 else min(ROUNDS[models], 200)
     with tempfile.TemporaryDirectory() as directory:
         settings = {"PODIUM_DOTS_QOS": str(qos), "PODIUM_DOTS_SETTLE_MS": str(settle_ms)}
-        async with serving(Path(directory), None, "--no-mso", "--broker", broker.url, **settings) as server:
+        options = ["--no-mso", "--broker", broker.url, "--broker-advertise", f"{broker.host}:{broker.port}"]
+        async with serving(Path(directory), None, *options, **settings) as server:
             with answering(broker, qos):
                 return await steps_per_second(server, star_document(models, steps))
 
