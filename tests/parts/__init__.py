@@ -12,7 +12,7 @@ import pytest
 
 
 def missing(part: str, why: str) -> NoReturn:
-    """Skip the test by the name of the part it lacks; fail it where `PODIUM_TEST_REQUIRE` names the part or says `all`."""
+    """Skip the test by the name of the part it lacks; fail it where `PODIUM_TEST_REQUIRE` names it or says `all`."""
     required = os.environ.get("PODIUM_TEST_REQUIRE", "").split(",")
     if "all" in required or part in required:
         pytest.fail(f"{part} is required here and missing: {why}", pytrace=False)

@@ -81,7 +81,7 @@ class PerformFailed(Input):
 class Command:
     """Something a machine wants done. Engines subclass it with the data that is needed.
 
-    `(run, key)` identifies it for good: a performer may be asked twice for the same key, and doing it twice must be safe.
+    `(run, key)` identifies it for good: a performer may be asked twice for the same key, and doing so must be safe.
     """
 
     key: str
@@ -127,7 +127,7 @@ class Recovery:
     """What a performer could find out about a run that was under way when Podium (or the bus) was away.
 
     Args:
-        inputs: what happened meanwhile, as the inputs that would have been fed, in order. They go in before `Recovered`.
+        inputs: what happened meanwhile, as the inputs that would have been fed, in order; they go in first.
         complete: whether these are known to be all; if not, the machine has to ask again.
     """
 
@@ -147,7 +147,7 @@ class Performer(Protocol):
         ...
 
     async def recover(self, run: str, document: Mapping[str, Any]) -> Recovery:
-        """Look for what was missed; asked after a restart and after a lost link, before commands are performed again."""
+        """Look for what was missed; asked after a restart and a lost link, before commands are performed again."""
         ...
 
     async def released(self, run: str) -> None:
