@@ -30,7 +30,7 @@ HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with `no-referrer` a browser's own forms have no Origin
 }
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 TRUSTED = "podium.trusted"  # in the scope of requests that came through the socket file

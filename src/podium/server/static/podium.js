@@ -1,20 +1,21 @@
 // Signs in with the word in the address that was printed on the terminal, and keeps what is shown fresh.
 
-const word = location.hash.slice(1);
-if (word) {
+async function signIn() {
+  const word = location.hash.slice(1);
+  if (!word) return;
   history.replaceState(null, "", location.pathname + location.search); // not to be copied or gone back to
   const answer = await fetch("/api/v1/session", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ word }),
   });
-  if (answer.ok) {
-    location.reload();
-  } else {
-    const said = document.getElementById("said");
-    if (said) said.textContent = (await answer.json()).detail;
-  }
+  const said = document.getElementById("said");
+  if (answer.ok) location.reload();
+  else if (said) said.textContent = (await answer.json()).detail;
 }
+
+addEventListener("hashchange", signIn);
+signIn();
 
 const SOONEST = 400; // milliseconds between two refreshes
 let events;
