@@ -52,7 +52,7 @@ class Stack:
         self.home.create()
         self.secrets = self.home.secrets
         self.stopping = asyncio.Event()
-        self.address: str | None = None
+        self.addresses: list[str] = []
         self.app: App
         self._page = page
         self._ending_all = False
@@ -115,7 +115,7 @@ class Stack:
 
     def link(self) -> str | None:
         """The page's address with a word that lets one browser in."""
-        return f"{self.address}#{self._auth.one_time()}" if self.address else None
+        return f"{self.addresses[0]}#{self._auth.one_time()}" if self.addresses else None
 
     # Starting
 
@@ -128,8 +128,7 @@ class Stack:
         doors = [*pages, *([for_models] if for_models else [])]
         for each in doors:
             opened.callback(each.close)
-        if doors:
-            self.address = _address(self.settings.host if pages else results.LOOPBACK, doors[0])
+        self.addresses = [_address(self.settings.host if each in pages else results.LOOPBACK, each) for each in doors]
 
         await self._open_journal()
         away = await self._journal.acquire()
