@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 import yaml
 
+from podium.cli.reach import through
+from podium.stack.home import Home
 from tests.parts import free_port
 
 PASSWORD = "a password for tests"
@@ -62,11 +64,20 @@ def document(*, models: int = 2, steps: int = 8, service: str = "plain", **more:
 
 def models_file(directory: Path, **env: str) -> Path:
     """A models file whose image `plain:1` is the version-1 model, writing its steps to `directory/trace`."""
+    return models_of(directory, {"plain": env})
+
+
+def models_of(directory: Path, services: Mapping[str, Mapping[str, str]]) -> Path:
+    """A models file with an image `NAME:1` for each service: the version-1 model with what it is told to do besides."""
     trace = directory / "trace"
     trace.mkdir(exist_ok=True)
-    entry = {"image": "plain:1", "command": [sys.executable, str(PLAIN_MODEL)], "env": {"TRACE": str(trace), **env}}
+    command = [sys.executable, str(PLAIN_MODEL)]
+    entries = [
+        {"image": f"{name}:1", "command": command, "env": {"TRACE": str(trace), **env}}
+        for name, env in services.items()
+    ]
     path = directory / "models.yaml"
-    path.write_text(yaml.safe_dump({"models": [entry]}))
+    path.write_text(yaml.safe_dump({"models": entries}))
     return path
 
 
@@ -88,7 +99,7 @@ class Server:
         self.port = free_port()
         self.options = [*(["--models", str(models)] if models else []), *options]
         self.env = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("PODIUM_")},
+            **{key: value for key, value in os.environ.items() if not key.startswith(("PODIUM_", "PYTHON"))},
             "PODIUM_PASSWORD": PASSWORD,
             "PODIUM_DOTS_SETTLE_MS": "0",
             **env,
@@ -139,9 +150,14 @@ class Server:
         return await self.process.wait()
 
     async def close(self) -> None:
-        await self.stop()
-        ending = await asyncio.create_subprocess_exec(PODIUM, "stop", "--all", "--data", str(self.data), env=self.env)
-        await ending.wait()
+        """End all there is: runs, models and the broker."""
+        if self.process and self.process.returncode is None:
+            async with through(Home(self.data)) as door:
+                (await door.post("/api/v1/owner/stop", json={"all": True})).raise_for_status()
+            await self.process.wait()
+        else:
+            ending = await asyncio.create_subprocess_exec(PODIUM, "stop", "--all", "--data", self.data, env=self.env)
+            await ending.wait()
         await self.http.aclose()
         self._log.close()
 
@@ -194,7 +210,8 @@ class Gate:
 
     def __init__(self, directory: Path, point: str) -> None:
         self.path = directory / f"gate-{point.replace(':', '-')}"
-        os.mkfifo(self.path)
+        if not self.path.exists():
+            os.mkfifo(self.path)
         self.env = {"GATE": f"{point}={self.path}"}
         self._open: int | None = None
 
