@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from podium.errors import SettingsError
-from podium.settings import Location, Settings, load
+from podium.settings import DotsSettings, Location, Settings, load
 
 
 @pytest.fixture(autouse=True)
@@ -139,6 +139,7 @@ def test_a_location_is_taken_apart_and_put_together_again(url: str) -> None:
         ({"backplane": "docker"}, "the docker backplane does not exist yet"),
         ({"backplane": "kubernetes"}, "the kubernetes backplane does not exist yet"),
         ({"backplane": "x"}, "backplane: "),
+        ({"artifacts": "s3://bucket"}, "artifacts: nothing makes artifacts yet"),
         ({"broker": "host:1883"}, "broker: not a URL"),
         ({"models": "none.yaml"}, "models: there is no file 'none.yaml'"),
         ({"dots": {"qos": 3}}, "dots.qos: "),
@@ -185,3 +186,9 @@ def test_unknown_variables_are_warned_of_with_the_nearest_name(monkeypatch: pyte
     with structlog.testing.capture_logs() as logs:
         load()
     assert [(entry["name"], entry["nearest"]) for entry in logs] == [("PODIUM_HOTS", "PODIUM_HOSTS")]
+
+
+def test_every_setting_is_described() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "server.md").read_text(encoding="utf-8")
+    names = {*Settings.model_fields, *(f"dots_{name}" for name in DotsSettings.model_fields)} - {"dots"}
+    assert {name for name in names if f"`{name}`" not in page} == set()

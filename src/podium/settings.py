@@ -142,6 +142,13 @@ class Settings(BaseSettings):
             raise ValueError(f"the {value} backplane does not exist yet; the one there is, is `process`")
         return value
 
+    @field_validator("artifacts", mode="before")
+    @classmethod
+    def _artifacts_exist(cls, value: object) -> object:
+        if value is not None:
+            raise ValueError("nothing makes artifacts yet, so there is no store for them")
+        return value
+
     @field_validator("port", mode="before")
     @classmethod
     def _no_service_link(cls, value: object) -> object:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from podium.cli import app
 from tests.e2e.harness import PODIUM, Gate, document, models_file
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -278,3 +279,10 @@ async def test_every_command_explains_itself(podium: Terminal, words: tuple[str,
     ended = await podium(*words)
     assert "Usage" in ended.out + ended.err
     assert ended.code == (0 if words else 2)
+
+
+def test_every_command_is_described() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    assert {name for name in commands if f"`podium {name}" not in page} == set()
+    assert len(commands) > 8
