@@ -254,14 +254,15 @@ async def test_a_database_that_is_killed_again_and_again_loses_and_doubles_nothi
                 await journal.append(id_, [Event("step", {"n": counts[id_]})])
                 counts[id_] += 1
 
-        writing = [asyncio.create_task(write(id_)) for id_ in ids]
-        for _ in range(3):
-            position = await journal.wait_beyond(journal._position + 100)
-            await asyncio.to_thread(postgres.kill)
-            await asyncio.to_thread(postgres.start)
-            await journal.wait_beyond(position)
-        stop = True
-        await asyncio.gather(*writing)
+        async with asyncio.TaskGroup() as writing:
+            for id_ in ids:
+                writing.create_task(write(id_))
+            for _ in range(3):
+                position = await journal.wait_beyond(journal._position + 100)
+                await asyncio.to_thread(postgres.kill)
+                await asyncio.to_thread(postgres.start)
+                await journal.wait_beyond(position)
+            stop = True
         for id_ in ids:
             numbers = [one.event.data["n"] async for one in journal.replay(id_, after_seq=1)]
             assert numbers == list(range(counts[id_]))
