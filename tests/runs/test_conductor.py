@@ -14,6 +14,7 @@ from podium.runs.conductor import Conductor
 from podium.runs.events import RunState
 from podium.runs.journal import Journal
 from podium.runs.machine import Performed, Started
+from podium.runs.secrets import Secrets
 from tests.runs.counting import CountingKind, CountingMachine, CountingPerformer, counting
 
 
@@ -229,3 +230,19 @@ async def test_cancelling_an_ended_or_unknown_run(journal: Journal) -> None:
     assert (await conducting.cancel("a")).state is RunState.SUCCEEDED
     with pytest.raises(NotFound):
         await conducting.cancel("b")
+
+
+async def test_secrets_of_a_document_are_there_while_its_run_is(journal: Journal, tmp_path: Path) -> None:
+    class Looking(CountingPerformer):
+        async def perform(self, run: str, document: Any, command: Any) -> Any:
+            seen.append(secrets.resolve({"$secret": "a.0"}))
+            return await super().perform(run, document, command)
+
+    seen: list[Any] = []
+    secrets = Secrets(tmp_path / "secrets")
+    conducting = Conductor(journal, {"test.counting": CountingKind(Looking())}, secrets=secrets)
+    await conducting.submit(counting("a", 1, secrets={"a.0": "hush"}))
+    await conducting.wait("a")
+    assert seen == ["hush"]
+    assert not list((tmp_path / "secrets").iterdir())
+    assert b"hush" not in (tmp_path / "journal.db").read_bytes()

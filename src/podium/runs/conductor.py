@@ -15,6 +15,7 @@ from podium.runs.actor import Actor
 from podium.runs.events import Run, RunState, Submission
 from podium.runs.journal import Journal
 from podium.runs.machine import CancelRequested, Input, Machine, Performer, Started
+from podium.runs.secrets import Secrets
 
 log = structlog.get_logger()
 
@@ -41,14 +42,21 @@ class Conductor:
     Args:
         kinds: what runs can be conducted, by the `kind` of their submission.
         clock: gives Unix seconds; must not go backwards.
+        secrets: where the secrets of documents are kept while their run is under way.
     """
 
     def __init__(
-        self, journal: Journal, kinds: Mapping[str, Kind], *, clock: Callable[[], float] | None = None
+        self,
+        journal: Journal,
+        kinds: Mapping[str, Kind],
+        *,
+        clock: Callable[[], float] | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self._journal = journal
         self._kinds = kinds
         self._clock = clock or steady_clock()
+        self._secrets = secrets
         self._actors: dict[str, Actor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._lanes: dict[str, deque[str]] = {}
@@ -78,9 +86,15 @@ class Conductor:
             raise DocumentRefused(f"there is no kind of run called {submission.kind!r}", hint=f"Known are: {known}")
         if not self._open:
             raise Unavailable("Podium is stopping", hint="Submit again when it is back")
+        for name, value in submission.secrets.items():
+            if self._secrets is None:
+                raise Unavailable("there is no place for the secrets of a document")
+            await asyncio.to_thread(self._secrets.put, name, value)
         run, created = await self._journal.submit(submission)
         if created:
             self._admit(run, submission.document)
+        elif self._secrets is not None and submission.secrets:
+            self._secrets.drop(submission.id)
         return run
 
     def tell(self, run: str, what: Input) -> bool:
@@ -149,6 +163,8 @@ class Conductor:
         finally:
             del self._actors[run.id], self._tasks[run.id]
         self._leave_lane(run)
+        if self._secrets is not None:
+            self._secrets.drop(run.id)
         await self._performer_release(run)
 
     def _leave_lane(self, run: Run) -> None:

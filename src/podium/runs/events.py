@@ -97,6 +97,7 @@ class Submission:
         document: the JSON the machine starts from; secrets stand as `{"$secret": name}`.
         lane: runs that share a lane run one after another, in order of submission.
         key: idempotency key: a second submission with the same kind and key returns the first run.
+        secrets: what the `$secret` names in `document` that begin with this run's id stand for; never in the journal.
     """
 
     id: str
@@ -105,6 +106,7 @@ class Submission:
     document: dict[str, Any]
     lane: str | None = None
     key: str | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

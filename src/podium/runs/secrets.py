@@ -57,6 +57,12 @@ class Secrets:
         self.know(value)
         return value
 
+    def drop(self, owner: str) -> None:
+        """Forget the secrets named `<owner>.…`."""
+        for path in self._directory.iterdir():
+            if path.name.startswith(f"{owner}."):
+                path.unlink(missing_ok=True)
+
     def generate(self, name: str) -> str:
         """The secret of that name; made up if there is none."""
         try:

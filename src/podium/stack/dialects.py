@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from podium.bus.port import Bus
 from podium.dialects.dots.desk import Desk
@@ -36,6 +37,7 @@ class House:
     Args:
         check_image: refuses what is known to have nothing behind it; None where somebody else runs models.
         note: keeps what a model of a run said.
+        resolve: puts the secrets of documents in place of their names.
     """
 
     settings: Settings
@@ -50,6 +52,7 @@ class House:
     login: Callable[[str, str], Awaitable[str]]
     check_image: Callable[[str], None] | None
     note: Callable[[str, str, str], None]
+    resolve: Callable[[Any], Any]
     logs: Callable[[str, int | None], Awaitable[Mapping[str, str]]]
 
 
@@ -92,6 +95,7 @@ def dots(house: House) -> Dialect:
         end_timeout=settings.end_timeout_seconds,
         quiet=settings.quiet_seconds,
         legacy_time_stamps=settings.legacy_time_stamps,
+        resolve=house.resolve,
     )
 
 

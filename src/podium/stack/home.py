@@ -48,6 +48,11 @@ class Home:
         return Secrets(self.path / "secrets")
 
     @property
+    def document_secrets(self) -> Secrets:
+        """Apart from Podium's own, so that no document can ask for those."""
+        return Secrets(self.path / "document-secrets")
+
+    @property
     def socket_path(self) -> str:
         """A name for the socket file that fits into a socket address, however long the path of the directory is."""
         if self._handle is None:

@@ -51,6 +51,7 @@ class Stack:
         self.home = Home(settings.data)
         self.home.create()
         self.secrets = self.home.secrets
+        self._document_secrets = self.home.document_secrets
         self.stopping = asyncio.Event()
         self.addresses: list[str] = []
         self.app: App
@@ -169,7 +170,7 @@ class Stack:
         kinds: dict[str, Kind] = {}
         for dialect in self._dialects:
             kinds |= dialect.kinds
-        conductor = self._conductor = Conductor(self._journal, kinds)
+        conductor = self._conductor = Conductor(self._journal, kinds, secrets=self._document_secrets)
         bus.on_restored(conductor.link_lost)
         for dialect in self._dialects:
             await dialect.start()
@@ -222,6 +223,7 @@ class Stack:
             check_image=self._backplane.check if self.settings.mso else None,
             note=self._book.note,
             logs=self._logs,
+            resolve=self._document_secrets.resolve,
         )
 
     # What parts ask of each other that cannot be given them when they are made

@@ -94,11 +94,11 @@ def test_periods_make_the_step() -> None:
     assert (plan["step_seconds"], plan["steps"]) == (300, 288)
 
 
-@pytest.mark.parametrize("given", [[{"name": "A_KEY", "value": "1"}], {"A_KEY": "1"}, {"A_KEY": 1}])
+@pytest.mark.parametrize("given", [[{"name": "COLOUR", "value": "1"}], {"COLOUR": "1"}, {"COLOUR": 1}])
 def test_a_service_may_have_variables_of_its_own(given: Any) -> None:
     submission = READER.read(content(calculation_services=[service(additional_env_variable=given)]))
     kept = submission.document["dots"]["body"]["calculation_services"][0]
-    assert kept["additional_env_variable"] == [{"name": "A_KEY", "value": "1"}]
+    assert kept["additional_env_variable"] == [{"name": "COLOUR", "value": "1"}]
 
 
 SERVICE = "calculation_services[0]"
@@ -226,12 +226,14 @@ def test_a_document_is_known_by_its_keys() -> None:
 
 def test_a_file_may_name_its_esdl_file(tmp_path: Path) -> None:
     (tmp_path / "street.esdl").write_text(esdl())
-    document = tmp_path / "simulation.yaml"
-    document.write_text(
-        "name: a street\nstart_date: 2023-01-25 00:00:00\ntime_step_seconds: 900\nnr_of_time_steps: 4\n"
-        "esdl_file: street.esdl\ncalculation_services:\n- esdl_type: PVInstallation\n  calc_service_name: pv\n"
-        "  service_image_url: pv:1\n"
-    )
+    document = tmp_path / "simulation.json"
+    given = json.loads(json.dumps(body()))
+    given.pop("esdl_base64string")
+    given |= {"esdl_file": "street.esdl", "start_date": "2023-01-25 00:00:00"}
+    given["calculation_services"] = [
+        {"esdl_type": "PVInstallation", "calc_service_name": "pv", "service_image_url": "pv:1"}
+    ]
+    document.write_text(json.dumps(given))
     submission = READER.read(document.read_bytes(), str(document))
     assert submission.document["simulation"]["start"] == 1674604800
     assert submission.document["simulation"]["models"] == ["pv-1"]
@@ -272,3 +274,27 @@ def test_the_fields_own_example_is_read() -> None:
         "test2-econnection-service-1": 5,
     }
     assert submission.document["simulation"]["steps"] == 24
+
+
+def test_a_value_that_should_not_be_read_is_kept_apart() -> None:
+    variables = [{"name": "API_TOKEN", "value": "not for everybody"}, {"name": "COLOUR", "value": "green"}]
+    submission = READER.read(content(calculation_services=[service(additional_env_variable=variables)]))
+    (name,) = submission.secrets
+    assert name.startswith(f"{submission.id}.")
+    assert submission.secrets[name] == "not for everybody"
+    assert "not for everybody" not in json.dumps(submission.document)
+    (posted,) = submission.document["dots"]["body"]["calculation_services"]
+    assert posted["additional_env_variable"] == [
+        {"name": "API_TOKEN", "value": {"$secret": name}},
+        {"name": "COLOUR", "value": "green"},
+    ]
+
+
+def test_a_key_that_is_nearly_ours_is_refused() -> None:
+    with pytest.raises(DocumentRefused, match="Did you mean on_model_failure"):
+        READER.read(content(on_model_failures="fail"))
+
+
+def test_what_is_not_json_is_refused_at_once() -> None:
+    with pytest.raises(DocumentRefused, match="not JSON"):
+        READER.read(b"calculation_services: &a [x]\nesdl_base64string: *a\n")

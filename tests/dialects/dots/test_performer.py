@@ -53,7 +53,7 @@ async def perform(
 
 
 async def test_deploy_tells_each_model_all_it_has_to_know() -> None:
-    services = [service(additional_env_variable={"KEY": "own"}), service("EConnection", "connection", 0)]
+    services = [service(additional_env_variable={"COLOUR": "own"}), service("EConnection", "connection", 0)]
     [(topic, payload, qos)] = await perform(Deploy("deploy"), document(calculation_services=services))
     assert (topic, qos) == ("/lifecycle/dots-so/mso/s-1/DeployModels", 1)
     message = pb.DeployModels.FromString(payload)
@@ -61,7 +61,7 @@ async def test_deploy_tells_each_model_all_it_has_to_know() -> None:
     first, second = message.modelConfigurations[:2]
     assert (first.modelID, first.imageUrl) == ("pv-service-1", "an-image:1.0")
     assert {one.name: one.value for one in first.environmentVariables} == {
-        "KEY": "own",
+        "COLOUR": "own",
         "MQTT_HOST": "broker",
         "MQTT_PORT": "1883",
         "MQTT_QOS": "1",
@@ -78,11 +78,11 @@ async def test_deploy_tells_each_model_all_it_has_to_know() -> None:
         "LOG_LEVEL": "DEBUG",
     }
     assert second.modelID == "connection-1"
-    assert "KEY" not in {one.name for one in second.environmentVariables}
+    assert "COLOUR" not in {one.name for one in second.environmentVariables}
 
 
 async def test_parameters_go_to_each_model_without_the_secrets_of_services() -> None:
-    whole = document(calculation_services=[service(number=2, additional_env_variable={"KEY": "hidden"}, extra=7)])
+    whole = document(calculation_services=[service(number=2, additional_env_variable={"COLOUR": "hidden"}, extra=7)])
     said = await perform(Parameterize("p", ("pv-service-1", "pv-service-2")), whole)
     assert [(topic, qos) for topic, _, qos in said] == [
         (f"/lifecycle/dots-so/model/s-1/pv-service-{n}/ModelParameters", 1) for n in (1, 2)

@@ -13,6 +13,9 @@ from podium.dialects.dots.names import model_id, uncarried
 NAMED = 3
 
 
+LONGEST_ID = 1000  # a topic has at most 65,535 bytes, and more in it than an id
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """What one service asks for: `number` models for all objects of `kind`, 0 for a model per object."""
@@ -76,6 +79,7 @@ def _identity_faults(where: str, kind: str, found: Sequence[Found], stock: Inven
             )
         )
     bad = [f"{one!r} ({characters})" for one in ids if (characters := uncarried(one))]
+    bad += [f"{one[:20]!r}… ({len(one)} characters, more than {LONGEST_ID})" for one in ids if len(one) > LONGEST_ID]
     if bad:
         hint = "Ids are levels of topics: use letters, digits, -, _ and the like"
         faults.append(Fault(where, f"{_some(kind, bad)} with an id that the broker cannot carry", hint))

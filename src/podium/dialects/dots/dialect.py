@@ -38,6 +38,7 @@ class DotsDialect:
         check_image: refuses an image that is known to have nothing behind it here.
         qos: of our subscriptions, and of NewStep.
         settle: the pause for models of version 1, in seconds.
+        resolve: puts the values of secrets in place of their names.
         ready_timeout, end_timeout, quiet: in seconds, as the reader has them.
         clock: gives Unix seconds and never goes backwards, as the conductor's does.
     """
@@ -60,6 +61,7 @@ class DotsDialect:
         end_timeout: float = 30.0,
         quiet: float = 5.0,
         legacy_time_stamps: bool = False,
+        resolve: Callable[[Any], Any] = lambda value: value,
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._bus = bus
@@ -79,6 +81,7 @@ class DotsDialect:
             access=access,
             step_qos=qos,
             legacy_time_stamps=legacy_time_stamps,
+            resolve=resolve,
         )
         self._kinds = {KIND: Kind(KIND, SimulationMachine(), self._performer)}
         # One at a time: documents are read as fast as they come, and never starve the event loop together.

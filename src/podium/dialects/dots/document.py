@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 import math
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -30,11 +30,19 @@ MODEL_VARIABLES = (
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+_TELLING = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|(^|_)(KEY|PWD|AUTH)(_|$)", re.IGNORECASE)
+
+
 class EnvironmentVariable(BaseModel):
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
     name: str
     value: str = ""
+
+    @property
+    def secret(self) -> bool:
+        """Whether its name says that nobody else should read it."""
+        return bool(self.value) and _TELLING.search(self.name) is not None
 
     @field_validator("name")
     @classmethod
@@ -82,7 +90,7 @@ class CalculationService(BaseModel):
     @classmethod
     def _carried(cls, name: str) -> str:
         if not is_service_name(name):
-            raise ValueError(f"{name!r} cannot name a pod and a topic; use letters, digits, _ and - (first a letter)")
+            raise ValueError(f"{name!r} cannot name a pod and a topic; use letters, digits, _ and -, not at either end")
         return name
 
     @field_validator("service_image_url")
@@ -93,16 +101,11 @@ class CalculationService(BaseModel):
         return image
 
 
-def _as_text(given: Any) -> Any:
-    """YAML reads a date by itself."""
-    return given.isoformat(sep=" ") if isinstance(given, datetime) else str(given) if isinstance(given, date) else given
-
-
 class Body(BaseModel):
     model_config = ConfigDict(allow_inf_nan=False)
 
     name: str = Field(min_length=1, max_length=200)
-    start_date: Annotated[str, BeforeValidator(_as_text)]
+    start_date: str
     time_step_seconds: int | None = Field(default=None, gt=0)
     nr_of_time_steps: int | None = Field(default=None, gt=0)
     simulation_duration_in_seconds: int | None = Field(default=None, gt=0)

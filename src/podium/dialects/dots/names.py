@@ -23,7 +23,7 @@ def uncarried(text: str) -> str:
     bad = dict.fromkeys(
         character
         for character in text
-        if character in _SPECIAL or character.isspace() or unicodedata.category(character) in {"Cc", "Cs", "Cn"}
+        if character in _SPECIAL or character.isspace() or unicodedata.category(character) in {"Cc", "Cf", "Cs", "Cn"}
     )
     return " ".join("a space" if character == " " else ascii(character)[1:-1] for character in bad)
 

@@ -71,6 +71,7 @@ class DotsPerformer:
         simulator: our name on the wire.
         step_qos: of NewStep alone, which is sent most; all else is sent at least once.
         legacy_time_stamps: stamp step n as the field's first orchestrator did, two steps late.
+        resolve: puts the values of secrets in place of their names.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class DotsPerformer:
         access: ModelAccess,
         step_qos: int = 0,
         legacy_time_stamps: bool = False,
+        resolve: Callable[[Any], Any] = lambda value: value,
     ) -> None:
         self._bus = bus
         self._memory = bus if isinstance(bus, RemembersLifecycle) else None
@@ -92,6 +94,7 @@ class DotsPerformer:
         self._access = access
         self._step_qos = step_qos
         self._late_by = 2 if legacy_time_stamps else 0
+        self._resolve = resolve
         self._runs: dict[str, _Known] = {}
         self._ended: deque[str] = deque(maxlen=ENDED_KEPT)
 
@@ -178,7 +181,7 @@ class DotsPerformer:
         models = []
         for model, part in document["dots"]["models"].items():
             service = body["calculation_services"][part["service"]]
-            own = {one["name"]: one["value"] for one in service.get("additional_env_variable", ())}
+            own = {one["name"]: self._resolve(one["value"]) for one in service.get("additional_env_variable", ())}
             models.append((model, service["service_image_url"], {**own, **shared, "MODEL_ID": model}))
         payload = wire.deploy_models(self._simulator, models, body["keep_logs_hours"])
         await self._bus.publish(topics.deploy_models(self._simulator, run), payload, qos=AT_LEAST_ONCE)

@@ -6,10 +6,10 @@ import codecs
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
@@ -50,6 +50,7 @@ class Reader:
     def read(self, content: bytes, filename: str = "") -> Submission:
         """The run that `content` asks for. Raises: DocumentRefused, with every fault."""
         given = _parsed(embed(content, filename) if filename else content)
+        refuse(_misspelt(given))
         if isinstance(packed := given.get("esdl_base64string"), str):
             given["esdl_base64string"] = padded(packed)  # so that a model finds its padding
         body, faults = _validated(given)
@@ -133,8 +134,10 @@ class Reader:
         posted = body.model_dump(mode="json", exclude_none=True)
         posted["calculation_services"] = [_as_posted(service) for service in body.calculation_services]
         models = {hand.model: {"service": hand.service, "esdl_ids": list(hand.esdl_ids)} for hand in hands}
+        id_ = simulation_id(body.name, self.simulator, max(map(len, models)))
         return Submission(
-            id=simulation_id(body.name, self.simulator, max(map(len, models))),
+            id=id_,
+            secrets=_put_away(posted["calculation_services"], body.calculation_services, id_),
             kind=KIND,
             name=body.name,
             document={"simulation": simulation.model_dump(mode="json"), "dots": {"body": posted, "models": models}},
@@ -166,27 +169,17 @@ def embed(content: bytes, filename: str) -> bytes:
         given["esdl_base64string"] = encode_base64(path.read_bytes())
     except OSError as error:
         raise DocumentRefused(f"{named!r} cannot be read: {error.strerror}", where="esdl_file", hint=hint) from None
-    return json.dumps(given, default=str).encode()
+    return json.dumps(given).encode()
 
 
 def _parsed(content: bytes) -> dict[str, Any]:
     try:
         given = from_json(content.removeprefix(codecs.BOM_UTF8), allow_inf_nan=False)
     except ValueError as problem:
-        if content.lstrip()[:1] in (b"{", b"["):
-            raise DocumentRefused(f"the document is not JSON: {problem}", hint="Check it with a JSON tool") from None
-        given = _parsed_yaml(content)
+        raise DocumentRefused(f"the document is not JSON: {problem}", hint="Check it with a JSON tool") from None
     if not isinstance(given, dict):
         raise DocumentRefused("the document is not a JSON object", hint="See the protocol page for its keys")
     return given
-
-
-def _parsed_yaml(content: bytes) -> Any:
-    try:
-        return yaml.safe_load(content)
-    except (yaml.YAMLError, ValueError, RecursionError) as problem:
-        text = " ".join(str(problem).split())
-        raise DocumentRefused(f"the document is neither JSON nor YAML: {text}") from None
 
 
 def _validated(given: Mapping[str, Any]) -> tuple[Body | None, list[Fault]]:
@@ -194,6 +187,13 @@ def _validated(given: Mapping[str, Any]) -> tuple[Body | None, list[Fault]]:
         return Body.model_validate(given), []
     except ValidationError as error:
         return None, [_fault(one) for one in error.errors(include_url=False)]
+
+
+def _misspelt(given: Mapping[str, Any]) -> list[Fault]:
+    """Keys that are nearly one of ours. Others are let be: bodies of other orchestrators have keys of their own."""
+    missing = [name for name in Body.model_fields if name not in given]
+    near = ((key, get_close_matches(key, missing, 1, 0.8)) for key in given if key not in Body.model_fields)
+    return [Fault(key, "there is no such key", f"Did you mean {found[0]}?") for key, found in near if found]
 
 
 def _services(given: Mapping[str, Any]) -> dict[int, CalculationService]:
@@ -219,6 +219,18 @@ def _fault(error: Mapping[str, Any]) -> Fault:
         return Fault(where, "is missing")
     shown = "" if PRIVATE in where or isinstance(error["input"], list | dict) else f" (not {error['input']!r:.60})"
     return Fault(where, error["msg"][:1].lower() + error["msg"][1:] + shown)
+
+
+def _put_away(posted: list[dict[str, Any]], services: list[CalculationService], run: str) -> dict[str, str]:
+    """Have names stand in `posted` for values that should not be read; gives these, by name."""
+    kept = {}
+    for index, (shown, service) in enumerate(zip(posted, services, strict=True)):
+        for place, variable in enumerate(service.additional_env_variable):
+            if variable.secret:
+                name = f"{run}.{index}.{place}"
+                kept[name] = variable.value
+                shown[PRIVATE][place]["value"] = {"$secret": name}
+    return kept
 
 
 def _as_posted(service: BaseModel) -> dict[str, Any]:
