@@ -127,6 +127,7 @@ class Server:
             if f":{self.port}" in line.decode():
                 break
         else:
+            await self.process.wait()
             raise AssertionError(f"podium serve ended at once: {self.log()}")
         form = {"username": "DotsUser", "password": PASSWORD}
         answer = await self.http.post("/api/v1/simulation/token", data=form)
