@@ -229,6 +229,29 @@ async def test_sigterm_detaches_and_the_next_podium_goes_on(podium: Terminal) ->
     assert (await podium.end(serving)).code == 0
 
 
+async def handed_over(podium: Terminal) -> tuple[asyncio.subprocess.Process, asyncio.subprocess.Process, Gate]:
+    """A Podium that serves, and a run handed to it whose second model waits at a step."""
+    gate = Gate(podium.directory, "step:3")
+    models_file(podium.directory, ONLY="plain-2", **gate.env)
+    podium.write(document(steps=8))
+    serving = await podium.start("serve", "--port", "0", "--models", "models.yaml")
+    assert serving.stdout
+    await serving.stdout.readline()
+    running = await podium.start("run", "simulation.json")
+    await gate.reached()
+    return serving, running, gate
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+async def test_a_run_whose_owner_goes_away_is_detached(podium: Terminal, how: signal.Signals) -> None:
+    serving, running, _gate = await handed_over(podium)
+    serving.send_signal(how)
+    await podium.end(serving)
+    ended = await podium.end(running)
+    assert (ended.code, ended.out) == (143, "")
+    assert "detached" in ended.err.splitlines()[-1]
+
+
 async def test_cancel_ends_what_a_killed_podium_left(podium: Terminal) -> None:
     process, _gate = await reached(podium, "step:3")
     process.kill()

@@ -88,7 +88,9 @@ async def _validate(settings: Settings, given: _Given, *, json: bool) -> None:
 
 async def _run(settings: Settings, given: _Given, *, json: bool, keep: bool) -> int:
     from podium.cli.progress import follow
+    from podium.stack.home import Home
 
+    home = Home(settings.data)
     main = asyncio.current_task()
     assert main is not None  # noqa: S101 - we are in it
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
@@ -96,8 +98,10 @@ async def _run(settings: Settings, given: _Given, *, json: bool, keep: bool) -> 
         async with conducted(settings) as (client, stack):
             submitted = await client.post("/api/v1/runs", content=given.content, filename=given.filename)
             on_signals(_Cancel(client, submitted["id"]), [signal.SIGINT])
-            await follow(client, submitted)
-            ended = await client.json(f"/api/v1/runs/{submitted['id']}")
+            ended = await follow(client, submitted, lambda: stack.lost if stack else not home.has_owner())
+            if ended is None:
+                say("the Podium that conducted it is gone: detached; the next `podium serve` or `podium run` goes on")
+                return DETACHED
             await _conclude(client, settings, ended, json=json)
             if keep and stack is not None:
                 await _keep(stack)
