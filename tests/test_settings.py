@@ -192,3 +192,40 @@ def test_every_setting_is_described() -> None:
     page = (Path(__file__).parents[1] / "docs" / "server.md").read_text(encoding="utf-8")
     names = {*Settings.model_fields, *(f"dots_{name}" for name in DotsSettings.model_fields)} - {"dots"}
     assert {name for name in names if f"`{name}`" not in page} == set()
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///rel.db", "sqlite:////abs/a@b.db", "postgresql:///name", "mqtt://[::1]:1883"]
+)
+def test_a_url_is_kept_as_it_was_written(url: str) -> None:
+    assert Location.parse(url).url == Location.parse(url).full == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mqtt://u:hunter2@127.0.0.1:notaport",
+        "mqtt://u:hunter2@127.0.0.1:65536",
+        "mqtt://u:hunter2",
+        "mqtt://u:hunter2@",
+        "postgresql://u:hunter2@h:bad/x",
+        "postgresql://u:hunter/2@h/x",
+        "postgresql://u:hunter@2@h/x",
+        "postgresql://u:hunter#2@h/x",
+        "postgresql://u:hunter?2@h/x",
+        "postgresql://u:[hunter2@h]/x",
+        "postgresql:///hunter2@h/x",
+    ],
+)
+@pytest.mark.parametrize("setting", ["broker", "database"])
+def test_what_is_no_url_is_refused_without_its_password(setting: str, url: str) -> None:
+    with pytest.raises(SettingsError, match=f"{setting}: .*percent-encoded") as refused:
+        load(**{setting: url})
+    assert "hunter" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_a_password_behind_the_address_is_refused() -> None:
+    with pytest.raises(SettingsError, match="before the host") as refused:
+        load(database="postgresql://h/x?user=u&password=hunter2")
+    assert "hunter" not in str(refused.value)

@@ -8,11 +8,12 @@ never passed over in silence: in a file it is refused, in the environment it is 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote
 
 import structlog
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -33,6 +34,10 @@ CONFIG_FILE = "podium.toml"
 _FROM_FILES = ("password", "secret_key", "broker", "broker_password", "database", "series", "artifacts")
 # What a cluster puts into every container that stands behind a service called `podium`, and what our tests read.
 _NOT_OURS = ("PODIUM_SERVICE_", "PODIUM_PORT_", "PODIUM_TEST_", "PODIUM_FAILPOINTS")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_PLACE = re.compile(r"(?:[^\s:@\[\]]*|\[[0-9A-Fa-f:.%]+\])(?::(?P<port>[0-9]{1,5}))?")
+_SECRET_WORDS = {"password", "passwd", "pwd", "sslpassword", "p"}
+_ENCODE = "A character such as / @ : # ? % in a user or password must be percent-encoded (/ as %2F, @ as %40)"
 
 
 class Location:
@@ -45,29 +50,41 @@ class Location:
 
     @classmethod
     def parse(cls, text: str) -> Location:
-        parts = urlsplit(text)
-        if "://" not in text:
+        """Raises: ValueError, which says nothing of the text: it may hold a password."""
+        scheme, separator, rest = text.partition("://")
+        if not separator or not _SCHEME.fullmatch(scheme):
             raise ValueError("not a URL: it must begin with a scheme, such as mqtt:// or postgresql://")
-        place = parts.netloc.rpartition("@")[2]
-        username = unquote(parts.username) if parts.username else None
-        password = SecretStr(unquote(parts.password)) if parts.password else None
-        return cls(parts._replace(netloc=place).geturl(), username, password)
+        cut = next((at for at, character in enumerate(rest) if character in "/?#"), len(rest))
+        authority, beyond = rest[:cut], rest[cut:]
+        user, at, place = authority.rpartition("@")
+        name, _, secret = user.partition(":")
+        if "@" in user or (scheme.lower() != "sqlite" and "@" in beyond) or not _is_place(place) or (at and not place):
+            raise ValueError(f"not a URL: behind its scheme comes user:password@host:port. {_ENCODE}")
+        if _SECRET_WORDS & {key.lower() for key, _ in parse_qsl(beyond.partition("?")[2], keep_blank_values=True)}:
+            raise ValueError("a password is written before the host, as user:password@host, not behind a `?`")
+        password = SecretStr(unquote(secret)) if secret else None
+        return cls(f"{scheme.lower()}://{place}{beyond}", unquote(name) or None, password)
 
     @property
     def scheme(self) -> str:
-        return urlsplit(self.url).scheme
+        return self.url.partition("://")[0]
 
     @property
     def full(self) -> str:
         """The URL with its password, for a library that takes nothing else. Never to be shown."""
-        if self.username is None:
+        if self.username is None and self.password is None:
             return self.url
         secret = f":{quote(self.password.get_secret_value(), safe='')}" if self.password else ""
-        parts = urlsplit(self.url)
-        return parts._replace(netloc=f"{quote(self.username, safe='')}{secret}@{parts.netloc}").geturl()
+        scheme, _, rest = self.url.partition("://")
+        return f"{scheme}://{quote(self.username or '', safe='')}{secret}@{rest}"
 
     def __repr__(self) -> str:
         return self.url
+
+
+def _is_place(text: str) -> bool:
+    match = _PLACE.fullmatch(text)
+    return match is not None and int(match["port"] or 0) <= 65535
 
 
 def _location(value: object) -> object:
