@@ -80,6 +80,21 @@ async def test_a_reader_may_name_the_position_itself(house: House, http: httpx.A
     assert (await http.get("/api/v1/runs/a/events", headers={"Last-Event-ID": "x"})).status_code == 422
 
 
+@pytest.mark.parametrize("path", ["/api/v1/runs/a/events", "/api/v1/events"])
+@pytest.mark.parametrize("position", [2**63, 10**30])
+async def test_a_position_that_no_journal_reaches_is_refused(
+    house: House, http: httpx.AsyncClient, path: str, position: int
+) -> None:
+    await house.conductor.submit(counting("a", 1))
+    named = await http.get(path, headers={"Last-Event-ID": f"{position}"})
+    asked = await http.get(path, params={"after": f"{position}"})
+    for answer in (named, asked):
+        assert answer.status_code == 422
+        assert answer.headers["content-type"] == "application/problem+json"
+    none = await http.get(f"/api/v1/runs/a/events?after={2**63 - 1}&live=false&follow=true")
+    assert (none.status_code, none.text) == (200, "")
+
+
 async def test_readers_who_come_before_during_and_after_see_the_same(tmp_path: Path) -> None:
     async with housed(tmp_path, never=ENDLESS) as house, await house.known() as http:
         await house.conductor.submit(counting("a", 1))

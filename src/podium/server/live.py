@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, TypeAlias
@@ -18,12 +19,14 @@ from podium.server.parts import Parts
 Pages: TypeAlias = "AsyncIterator[list[Recorded]]"
 
 MEDIA_TYPE = "text/event-stream"
+LAST_POSITION = 2**63 - 1  # what a database can count to
+_ID = re.compile(r"[0-9]{1,19}")
 ENCODED = 4096  # events
 PING = b": ping\n\n"
 HEADERS = {"X-Accel-Buffering": "no"}  # a proxy that collects a response would hold events back
 
 Last = Annotated[str | None, Header(alias="Last-Event-ID", description="Resume behind this event.")]
-After = Annotated[int, Query(ge=0, description="Only events behind this position.")]
+After = Annotated[int, Query(ge=0, le=LAST_POSITION, description="Only events behind this position.")]
 Follow = Annotated[bool, Query(description="Stay when the run has ended.")]
 Live = Annotated[bool, Query(description="Wait for what will happen; if not, end with what has.")]
 
@@ -99,6 +102,6 @@ class _Encoder:
 def _start(last_event_id: str | None, after: int) -> int:
     if not last_event_id:
         return after
-    if not last_event_id.isdecimal():
-        raise DocumentRefused("an event's id is a number", where="Last-Event-ID")
+    if not _ID.fullmatch(last_event_id) or int(last_event_id) > LAST_POSITION:
+        raise DocumentRefused(f"an event's id is a number up to {LAST_POSITION}", where="Last-Event-ID")
     return int(last_event_id)
