@@ -121,7 +121,7 @@ async def test_a_document_that_is_refused(podium: Terminal, command: str) -> Non
         (("mso", "--broker", "mqtt://127.0.0.1:1"), "127.0.0.1:1"),
         (("status",), "nothing has run here yet"),
         (("status", "none"), "nothing has run here yet"),
-        (("cancel", "none"), "none"),
+        (("cancel", "none"), "nothing has run here yet"),
         (("models", "add", "pv:1", "--parameters", "{"), "--parameters"),
         (("new", "service", "Not A Name"), "Not A Name"),
         (("nonsense",), "nonsense"),
@@ -132,6 +132,12 @@ async def test_calls_that_make_no_sense(podium: Terminal, words: tuple[str, ...]
     ended = await podium(*words)
     assert ended.code == 2, ended.err
     assert said in ended.err
+
+
+async def test_a_data_directory_that_is_mistyped_is_not_made(podium: Terminal) -> None:
+    ended = await podium("cancel", "none", "--data", "typo")
+    assert ended.code == 2
+    assert not (podium.directory / "typo").exists()
 
 
 async def test_what_has_run_can_be_looked_at_with_nothing_running(podium: Terminal) -> None:

@@ -151,8 +151,10 @@ async def _logs(settings: Settings, run: str, model: str | None, tail: int | Non
 
 
 async def _cancel(settings: Settings, run: str) -> None:
+    from podium.cli.reach import must_exist
     from podium.cli.run import conducted
 
+    must_exist(settings)
     async with conducted(settings) as (client, _):
         await client.post(f"/api/v1/runs/{run}/cancel")
         async for _event in client.events(f"/api/v1/runs/{run}/events"):

@@ -98,10 +98,19 @@ async def anybody(settings: Settings, *, at_results: bool = False, make: bool = 
         async with through(home) as http:
             yield Client(http)
         return
-    if not (home.exists or make):
-        raise NotFound("nothing has run here yet", where=str(home.path), hint="Start with `podium run DOCUMENT`")
+    if not make:
+        must_exist(settings)
     async with looking(settings, at_results=at_results) as client:
         yield client
+
+
+def must_exist(settings: Settings) -> None:
+    """Raises: NotFound, when there is no data directory."""
+    from podium.stack.home import Home
+
+    home = Home(settings.data)
+    if not home.exists:
+        raise NotFound("nothing has run here yet", where=str(home.path), hint="Start with `podium run DOCUMENT`")
 
 
 @asynccontextmanager
