@@ -94,7 +94,7 @@ class Podium:
 
 
 @asynccontextmanager
-async def podium(broker: Broker, directory: Path, down: float = 0.0) -> AsyncIterator[Podium]:
+async def podium(broker: Broker, directory: Path, down: float = 0.0, quiet: float = 5.0) -> AsyncIterator[Podium]:
     """One life of it; what was under way in the one before goes on."""
     async with AsyncExitStack() as stack:
         journal = Journal(f"sqlite:///{directory / 'journal.db'}", owner="test")
@@ -116,6 +116,7 @@ async def podium(broker: Broker, directory: Path, down: float = 0.0) -> AsyncIte
             access=access,
             desk=DESK,
             log_sink=lambda *_line: None,
+            quiet=quiet,
         )
         found.append(Podium(journal, dialect))
         await dialect.start()
@@ -238,7 +239,8 @@ async def test_what_podium_misses_while_it_is_away_is_recalled(
 
 @pytest.mark.parametrize("broker", ["mosquitto"], indirect=True)
 async def test_without_a_memory_a_step_is_repeated_and_recorded(broker: Broker, services: Any, tmp_path: Path) -> None:
-    _, run = await gone_in_mid_run(broker, services, tmp_path, "CalculationsDone", 21)
+    # The services stay connected: what they say needs no time to find its way.
+    _, run = await gone_in_mid_run(broker, services, tmp_path, "CalculationsDone", 21, quiet=1.0)
     async with podium(broker, tmp_path, down=1.0) as one:
         assert (await ended(one, run)).state is RunState.SUCCEEDED
         assert await finished_steps(one, run) == list(range(1, STEPS + 1))
@@ -261,12 +263,12 @@ async def test_the_broker_may_die_in_mid_run(broker: Broker, services: Any, tmp_
 
 
 async def gone_in_mid_run(
-    broker: Broker, services: Any, directory: Path, message: str, count: int
+    broker: Broker, services: Any, directory: Path, message: str, count: int, quiet: float = 5.0
 ) -> tuple[Services, str]:
     """A run that Podium left when some model had said `message` for the `count`-th time."""
     foreign = await services()
     there = foreign.reaches(message, count)
-    async with podium(broker, directory) as one:
+    async with podium(broker, directory, quiet=quiet) as one:
         run = await submitted(one)
         assert await asyncio.to_thread(there.wait, 30)
     return foreign, run
