@@ -258,6 +258,16 @@ async def test_a_run_whose_owner_goes_away_is_detached(podium: Terminal, how: si
     assert "detached" in ended.err.splitlines()[-1]
 
 
+async def test_stop_all_ends_runs_whose_models_do_not_end(podium: Terminal) -> None:
+    podium.env["PODIUM_DOTS_END_TIMEOUT_SECONDS"] = "300"
+    serving, running, _gate = await handed_over(podium)
+    assert (await podium("stop", "--all")).code == 0
+    assert (await podium.end(serving)).code == 0
+    assert (await podium.end(running)).code == 1
+    status = await podium("status", "--json")
+    assert [run["state"] for run in status.json["runs"]] == ["cancelled"]
+
+
 async def test_cancel_ends_what_a_killed_podium_left(podium: Terminal) -> None:
     process, _gate = await reached(podium, "step:3")
     process.kill()

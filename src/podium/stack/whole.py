@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 import structlog
@@ -279,11 +279,20 @@ class Stack:
         active = conductor.active
         for run in active:
             await conductor.cancel(run, "Podium was told to end everything")
+        if await self._ended(active):
+            return
+        log.warning("runs.ended_by_force", runs=sorted(conductor.active))
+        await models.end_all(self._backplane)  # while the conductor still hears of it
+        if not await self._ended(active):
+            log.error("runs.not_ended", runs=sorted(conductor.active))
+
+    async def _ended(self, runs: Iterable[str]) -> bool:
         try:
             async with asyncio.timeout(END_SECONDS):
-                await asyncio.gather(*(conductor.wait(run) for run in active))
+                await asyncio.gather(*(self._conducting.wait(run) for run in runs))
         except TimeoutError:
-            log.warning("runs.ended_by_force", runs=sorted(conductor.active))
+            return False
+        return True
 
     async def _close_backplane(self) -> None:
         if self._ending_all:
