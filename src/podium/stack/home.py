@@ -66,7 +66,8 @@ class Home:
         """Become the owner: the listening socket. Raises: Conflict, when somebody lives here."""
         with self._alone():
             if self._answered():
-                raise Conflict("another Podium owns this data directory", where=str(self.path))
+                hint = "Give this one another with --data, or end that one with `podium stop`"
+                raise Conflict("another Podium owns this data directory", where=str(self.path), hint=hint)
             (self.path / _SOCKET).unlink(missing_ok=True)  # of a past owner; nobody else ever takes it away
             listening = socket.socket(socket.AF_UNIX)
             listening.bind(self.socket_path)

@@ -32,7 +32,10 @@ def summary(connection: duckdb.DuckDBPyConnection, run: str) -> list[Summary]:
     rows = connection.execute(
         f"""
         select measurement, field, count(distinct series), count(*), min({NUMBER}), avg({NUMBER}), max({NUMBER}),
-            arg_max(struct_pack(number := number, whole := whole, truth := truth, text := text), time),
+            arg_max(
+                struct_pack(number := number, whole := whole, truth := truth, text := text),
+                struct_pack(time := time, series := series)  -- of many objects always the same one
+            ),
             min(time), max(time)
         {OF_RUN} group by measurement, field order by measurement, field
         """,
