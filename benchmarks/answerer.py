@@ -2,7 +2,8 @@
 
     python -m benchmarks.answerer HOST PORT QOS      user and password from MQTT_USERNAME and MQTT_PASSWORD
 
-It serves the bare round and Podium alike, so both are measured against the same models. It says `listening` once it does.
+It serves the bare round and Podium alike, so both are measured against the same models. It
+says `listening` once it does.
 """
 
 from __future__ import annotations

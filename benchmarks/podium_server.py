@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from tests.e2e.harness import Server, document
 
 RING_MODEL = Path(__file__).parent / "ring_service.py"

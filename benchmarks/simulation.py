@@ -4,7 +4,8 @@
 
 The models are version 1 and answer at once (`answerer.py`); Podium is a real `podium serve` with its journal on disk.
 A ratio of 1 would mean that conducting costs nothing beyond sending and receiving. The rings are N processes that pass
-one float to their neighbour in each step: SDK models of version 2 under Podium, federates of HELICS, simulators of mosaik.
+one float to their neighbour in each step: SDK models of version 2 under Podium, federates of HELICS,
+simulators of mosaik.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
+from tests.e2e.harness import serving
+
 from benchmarks import bare_round
 from benchmarks.brokers import BROKERS, Broker
 from benchmarks.podium_server import ring_document, ring_models, star_document, steps_per_second
 from podium.bus import open_bus
-from tests.e2e.harness import serving
 
 ROUNDS = {10: 2000, 50: 500, 100: 300, 500: 80}
 PEERS = {"HELICS zmq": "helics_ring", "mosaik subprocesses": "mosaik_ring"}
@@ -86,11 +88,23 @@ async def started(name: str) -> AsyncIterator[Broker]:
 
 
 def row(*cells: object) -> None:
-    print("| " + " | ".join(f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in cells) + " |", flush=True)
+    print(
+        "| " + " | ".join(f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in cells) + " |", flush=True
+    )
 
 
 async def star(names: list[str], counts: list[int]) -> None:
-    row("broker", "QoS", "models", "bare, paho", "bare, own link", "Podium", "ratio to paho", "to own", "with settle 20 ms")
+    row(
+        "broker",
+        "QoS",
+        "models",
+        "bare, paho",
+        "bare, own link",
+        "Podium",
+        "ratio to paho",
+        "to own",
+        "with settle 20 ms",
+    )
     row(*["---"] * 9)
     for name in names:
         for qos in (0, 1):
