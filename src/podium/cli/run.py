@@ -88,6 +88,7 @@ async def _validate(settings: Settings, given: _Given, *, json: bool) -> None:
 
 async def _run(settings: Settings, given: _Given, *, json: bool, keep: bool) -> int:
     from podium.cli.progress import follow
+    from podium.cli.reach import anybody
     from podium.stack.home import Home
 
     home = Home(settings.data)
@@ -99,16 +100,31 @@ async def _run(settings: Settings, given: _Given, *, json: bool, keep: bool) -> 
             submitted = await client.post("/api/v1/runs", content=given.content, filename=given.filename)
             on_signals(_Cancel(client, submitted["id"]), [signal.SIGINT])
             ended = await follow(client, submitted, lambda: stack.lost if stack else not home.has_owner())
-            if ended is None:
-                say("the Podium that conducted it is gone: detached; the next `podium serve` or `podium run` goes on")
-                return DETACHED
-            await _conclude(client, settings, ended, json=json)
-            if keep and stack is not None:
-                await _keep(stack)
+            if ended is not None and stack is not None:
+                await _conclude(client, settings, ended, json=json)
+                await _finish_others(stack)
+                if keep:
+                    await _keep(stack)
+        if stack is None:  # who conducted it may have gone meanwhile
+            async with anybody(settings) as client:
+                ended = await client.json(f"/api/v1/runs/{submitted['id']}")
+                if ended["ended"]:
+                    await _conclude(client, settings, ended, json=json)
+        if ended is None or not ended["ended"]:
+            say("the Podium that conducted it is gone: detached; the next `podium serve` or `podium run` goes on")
+            return DETACHED
     except asyncio.CancelledError:
         say("detached; `podium serve` goes on with what has not ended")
         return DETACHED
     return 0 if ended["state"] == "succeeded" else FAILED
+
+
+async def _finish_others(stack: Stack) -> None:
+    """Runs that other terminals have handed to us end before we do."""
+    if stack.active:
+        say(f"conducting {len(stack.active)} more, handed over or left by an earlier Podium; SIGTERM detaches")
+    while stack.active and not stack.stopping.is_set():
+        await stack.wait(min(stack.active))
 
 
 @asynccontextmanager

@@ -77,6 +77,7 @@ class Program:
         self._model: Model | None = None
         self._answered = True  # the present step, or there is none
         self._interruptible = False
+        self._terminating = False
 
         to_me = (environment.simulator, environment.simulation, environment.model)
         self._parameters_topic = topics.simulator_to_model(*to_me, "ModelParameters")
@@ -326,11 +327,14 @@ class Program:
         """What may take long, and is ended at once by SIGTERM."""
         self._interruptible = True
         try:
+            if self._terminating:  # it came just before
+                raise _Terminated
             yield
         finally:
             self._interruptible = False
 
     def _on_sigterm(self, _number: int, _frame: FrameType | None) -> None:
+        self._terminating = True
         if self._interruptible:
             raise _Terminated
         self._inbox.put(_Terminate())  # a SimpleQueue may be filled from a signal handler

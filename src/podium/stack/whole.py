@@ -114,6 +114,21 @@ class Stack:
         """Whether another Podium has taken over."""
         return self._journal.lost.is_set()
 
+    @property
+    def active(self) -> frozenset[str]:
+        """The ids of the runs that have not ended."""
+        return frozenset() if self._conductor is None else self._conductor.active
+
+    async def wait(self, run: str) -> None:
+        """Until a run has ended, or this Podium is asked to."""
+        assert self._conductor is not None  # noqa: S101 - nobody else has runs
+        waiting = [asyncio.ensure_future(each) for each in (self._conductor.wait(run), self.stopping.wait())]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waiting:
+                each.cancel()
+
     def link(self) -> str | None:
         """The page's address with a word that lets one browser in."""
         return f"{self.addresses[0]}#{self._auth.one_time()}" if self.addresses else None
