@@ -336,6 +336,7 @@ class Program:
     def _on_sigterm(self, _number: int, _frame: FrameType | None) -> None:
         self._terminating = True
         if self._interruptible:
+            self._interruptible = False  # a second one must not disturb the tidying up
             raise _Terminated
         self._inbox.put(_Terminate())  # a SimpleQueue may be filled from a signal handler
 
