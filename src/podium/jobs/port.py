@@ -1,0 +1,78 @@
+"""What performs one job: the protocol of all kinds of job.
+
+A kind is a plugin: a class that satisfies `JobKind`, given to the performer by name; strangers' kinds are found through
+the entry points of the group `podium.jobs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from podium.runs.events import Json
+
+
+class JobFailed(Exception):
+    """A job did not succeed.
+
+    Args:
+        reason: for people, in one sentence.
+        final: trying again cannot help.
+    """
+
+    def __init__(self, reason: str, *, final: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.final = final
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One attempt at a job, as its kind sees it.
+
+    Args:
+        run, node, attempt: together the idempotency key.
+        call: what the document says, with the values of secrets in place of their names.
+        inputs: the results of the jobs before it, by name.
+        item: what this one is for, when it is one of many.
+        outcome: how the rest of the run ended; for its last job only.
+        again: it was begun by a Podium that is no more: look first whether it is under way or done.
+        document: what the run was made from.
+        note: keeps a line of text in the job's log.
+    """
+
+    run: str
+    node: str
+    attempt: int
+    call: Mapping[str, Any]
+    inputs: Mapping[str, Json]
+    item: Json
+    outcome: Mapping[str, Json] | None
+    again: bool
+    document: Mapping[str, Any]
+    note: Callable[[str], None]
+
+    @property
+    def key(self) -> str:
+        return f"{self.run}/{self.node}/{self.attempt}"
+
+
+class JobKind(Protocol):
+    """Performs jobs of one kind; many at once, so it keeps nothing of one job in itself."""
+
+    def check(self, call: Mapping[str, Any]) -> None:
+        """Look at a job's `call` before the run is accepted. Raises: DocumentRefused."""
+        ...
+
+    async def perform(self, job: Job) -> Json:
+        """Do it and give its result, small enough for the journal (`RESULT_BYTES`).
+
+        Cancelled (`asyncio.CancelledError`) on time-out and cancel: whatever was begun is to be ended then.
+
+        Raises: JobFailed; any other PodiumError counts as one that is final, except Unavailable.
+        """
+        ...
+
+
+RESULT_BYTES = 256 * 1024
