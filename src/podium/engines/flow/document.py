@@ -12,17 +12,17 @@ Seconds = Annotated[float, Field(ge=0)]
 class Retry(BaseModel):
     """How often a job is attempted, and how long it waits between two attempts.
 
-    The pause before attempt n + 1 is `delay * factor ** (n - 1)`, at most `most`, shortened by up to `jitter` of itself;
-    how much is a hash of run, job and attempt, so that a replay comes to the same moment.
+    The pause before attempt n + 1 is `delay * factor ** (n - 1)`, at most `most`, shortened by up to `jitter` of
+    itself; how much is a hash of run, job and attempt, so that a replay comes to the same moment.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    attempts: int = Field(1, ge=1)
+    attempts: int = Field(default=1, ge=1)
     delay: Seconds = 1.0
-    factor: float = Field(2.0, ge=1)
+    factor: float = Field(default=2.0, ge=1)
     most: Seconds = 60.0
-    jitter: float = Field(0.1, ge=0, le=1)
+    jitter: float = Field(default=0.1, ge=0, le=1)
 
 
 class JobDocument(BaseModel):
@@ -32,8 +32,8 @@ class JobDocument(BaseModel):
         kind: which kind of job performs it, such as `http` or `python`.
         call: what that kind is told; may hold `{"$secret": name}`.
         after: the jobs that must have succeeded before.
-        each: one of `after`, which returns a list: the job is performed once for each item, as `<job>[0]`, `<job>[1]`, ...;
-            its result is the list of their results, in order.
+        each: one of `after`, which returns a list: the job is performed once for each item, as `<job>[0]`,
+            `<job>[1]`, ...; its result is the list of their results, in order.
         service: what it keeps busy; jobs that name the same share a limit.
         retry: for failures that are not final.
         timeout: of an attempt, in seconds; None: as long as it takes.
@@ -47,7 +47,7 @@ class JobDocument(BaseModel):
     each: str | None = None
     service: str | None = None
     retry: Retry = Retry()
-    timeout: float | None = Field(None, gt=0)
+    timeout: float | None = Field(default=None, gt=0)
 
 
 class FlowDocument(BaseModel):
@@ -66,7 +66,7 @@ class FlowDocument(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     jobs: dict[str, JobDocument] = Field(min_length=1)
-    limit: int = Field(256, ge=1)
+    limit: int = Field(default=256, ge=1)
     services: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     on_failure: Literal["finish", "stop"] = "finish"
     last: JobDocument | None = None

@@ -39,8 +39,8 @@ class Attempt(Command):
         call: as in the document.
         inputs: the results of the jobs before it, by name.
         item: what this one is for, when it is one of many.
-        outcome: for the last one: `{"state": "succeeded" | "failed" | "cancelled", "reason": ..., "failed": {node: reason}}`.
-        again: it was begun by a Podium that is no more: what performs it should first look whether it is under way or done.
+        outcome: for the last one: `{"state": "succeeded" | "failed" | "cancelled", "failed": {node: reason}}`.
+        again: it was begun by a Podium that is no more: look first whether it is under way or done.
     """
 
     node: str
