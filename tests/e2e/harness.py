@@ -1,4 +1,4 @@
-"""Podium as a user runs it: a `podium serve` process on a data directory of its own, spoken to over HTTP."""
+"""Podium as a user runs it: in processes of its own, on data directories of their own, spoken to over HTTP."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from tests.parts import free_port
 PASSWORD = "a password for tests"
 PODIUM = str(Path(sys.executable).with_name("podium"))
 PLAIN_MODEL = Path(__file__).parent / "models" / "plain.py"
+SERVICES = PLAIN_MODEL.with_name("services.py")
 
 
 def esdl(objects: int, esdl_type: str = "PVInstallation") -> str:
@@ -67,100 +68,146 @@ def models_file(directory: Path, **env: str) -> Path:
     return models_of(directory, {"plain": env})
 
 
-def models_of(directory: Path, services: Mapping[str, Mapping[str, str]]) -> Path:
-    """A models file with an image `NAME:1` for each service: the version-1 model with what it is told to do besides."""
+def models_of(
+    directory: Path, plain: Mapping[str, Mapping[str, str]], services: Mapping[str, Mapping[str, str]] | None = None
+) -> Path:
+    """A models file with an image `NAME:1` for each service, with what it is told to do besides.
+
+    Args:
+        plain: services that are the version-1 model.
+        services: those of `models/services.py`; an image of the same service may do something else: `panels-late`.
+    """
     trace = directory / "trace"
     trace.mkdir(exist_ok=True)
-    command = [sys.executable, str(PLAIN_MODEL)]
+    programs = {name: ([str(PLAIN_MODEL)], env) for name, env in plain.items()}
+    programs |= {name: ([str(SERVICES), name.partition("-")[0]], env) for name, env in (services or {}).items()}
     entries = [
-        {"image": f"{name}:1", "command": command, "env": {"TRACE": str(trace), **env}}
-        for name, env in services.items()
+        {"image": f"{name}:1", "command": [sys.executable, *program], "env": {"TRACE": str(trace), **env}}
+        for name, (program, env) in programs.items()
     ]
     path = directory / "models.yaml"
     path.write_text(yaml.safe_dump({"models": entries}))
     return path
 
 
+def linked(*services: tuple[str, str, int], objects: int = 2, **more: Any) -> dict[str, Any]:
+    """A body for `/start` with services of `models/services.py`: image, ESDL type, number of models."""
+    entries = [
+        {
+            "esdl_type": esdl_type,
+            "calc_service_name": image.partition("-")[0],
+            "service_image_url": f"{image}:1",
+            "nr_of_models": models,
+        }
+        for image, esdl_type, models in services
+    ]
+    return document(models=objects, calculation_services=entries, **more)
+
+
+def traces(directory: Path, run: str) -> dict[str, list[str]]:
+    """What each model of a run wrote down, a line for each step it was given."""
+    files = sorted((directory / "trace").glob(f"{run}.*"))
+    return {file.name.removeprefix(f"{run}."): file.read_text().splitlines() for file in files}
+
+
 def steps_seen(directory: Path, run: str) -> dict[str, list[int]]:
     """Which steps each model of a run was given, in order."""
-    files = sorted((directory / "trace").glob(f"{run}.*"))
-    return {
-        file.name.removeprefix(f"{run}."): [int(line.split()[0]) for line in file.read_text().splitlines()]
-        for file in files
-    }
+    return {model: [int(line.split()[0]) for line in lines] for model, lines in traces(directory, run).items()}
 
 
-class Server:
-    """A `podium serve` process. It can be killed and started again on the same directory and port."""
+class Ended(AssertionError):
+    """A command that should have gone on."""
 
-    def __init__(self, directory: Path, models: Path | None, *options: str, **env: str) -> None:
+
+class Command:
+    """A `podium` process that lives until it is ended. It can be killed and started again.
+
+    Args:
+        sign: what is in the line by which it says that it is up.
+    """
+
+    def __init__(self, directory: Path, words: list[str], sign: str, env: Mapping[str, str]) -> None:
         self.directory = directory
-        self.data = directory / "data"
-        self.port = free_port()
-        self.options = [*(["--models", str(models)] if models else []), *options]
+        self.words = words
         self.env = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("PODIUM_", "PYTHON"))},
-            "PODIUM_PASSWORD": PASSWORD,
-            "PODIUM_DOTS_SETTLE_MS": "0",
             **env,
         }
-        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
         self.process: asyncio.subprocess.Process | None = None
-        self._log = (directory / "serve.log").open("ab")
+        self._sign = sign.encode()
+        self._log = (directory / f"{words[0]}.log").open("ab")
 
     async def start(self) -> None:
+        """Raises: Ended."""
         self.process = await asyncio.create_subprocess_exec(
-            PODIUM,
-            "serve",
-            "--data",
-            str(self.data),
-            "--port",
-            str(self.port),
-            *self.options,
-            env=self.env,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=self._log,
+            PODIUM, *self.words, env=self.env, stdout=asyncio.subprocess.PIPE, stderr=self._log
         )
         assert self.process.stdout
-        async for line in self.process.stdout:  # it says its address once it listens
+        async for line in self.process.stdout:
             self._log.write(line)
-            if f":{self.port}" in line.decode():
-                break
-        else:
-            await self.process.wait()
-            raise AssertionError(f"podium serve ended at once: {self.log()}")
-        form = {"username": "DotsUser", "password": PASSWORD}
-        answer = await self.http.post("/api/v1/simulation/token", data=form)
-        assert answer.status_code == 200, answer.text
-        self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+            if self._sign in line:
+                return
+        raise Ended(f"podium {self.words[0]} ended with {await self.process.wait()}: {self.log()}")
 
     def log(self) -> str:
-        return (self.directory / "serve.log").read_text()
+        return (self.directory / f"{self.words[0]}.log").read_text()
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process
+        self.process.send_signal(number)
 
     async def kill(self) -> None:
         """kill -9: nothing is said to anybody."""
+        self.signal(signal.SIGKILL)
+        await self.ending()
+
+    async def ending(self) -> int:
+        """The exit code, once it has ended."""
         assert self.process
-        self.process.kill()
-        await self.process.wait()
+        return await self.process.wait()
 
     async def stop(self) -> int:
         """SIGTERM: it detaches."""
         assert self.process
         if self.process.returncode is None:
-            self.process.send_signal(signal.SIGTERM)
-        return await self.process.wait()
+            self.signal(signal.SIGTERM)
+        return await self.ending()
+
+    def close_log(self) -> None:
+        self._log.close()
+
+
+class Server(Command):
+    """A `podium serve` process on a directory and port that stay."""
+
+    def __init__(self, directory: Path, models: Path | None, *options: str, **env: str) -> None:
+        self.data = directory / "data"
+        self.port = free_port()
+        words = ["serve", "--data", str(self.data), "--port", str(self.port)]
+        words += [*(["--models", str(models)] if models else []), *options]
+        env = {"PODIUM_PASSWORD": PASSWORD, "PODIUM_DOTS_SETTLE_MS": "0", **env}
+        super().__init__(directory, words, f":{self.port}", env)  # it says its address once it listens
+        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+
+    async def start(self) -> None:
+        await super().start()
+        form = {"username": "DotsUser", "password": PASSWORD}
+        answer = await self.http.post("/api/v1/simulation/token", data=form)
+        assert answer.status_code == 200, answer.text
+        self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     async def close(self) -> None:
         """End all there is: runs, models and the broker."""
         if self.process and self.process.returncode is None:
+            self.signal(signal.SIGCONT)
             async with through(Home(self.data)) as door:
                 (await door.post("/api/v1/owner/stop", json={"all": True})).raise_for_status()
-            await self.process.wait()
+            await self.ending()
         else:
             ending = await asyncio.create_subprocess_exec(PODIUM, "stop", "--all", "--data", self.data, env=self.env)
             await ending.wait()
         await self.http.aclose()
-        self._log.close()
+        self.close_log()
 
     async def submit(self, body: dict[str, Any], how: str = "start") -> str:
         answer = await self.http.post(f"/api/v1/simulation/{how}", json=body)

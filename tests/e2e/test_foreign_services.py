@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
 from podium.bus import open_bus
-from podium.bus.embedded import EmbeddedBroker
 from podium.dialects.dots.desk import Desk
 from podium.dialects.dots.dialect import DotsDialect
 from podium.dialects.dots.performer import ModelAccess
@@ -20,8 +18,8 @@ from podium.runs.conductor import Conductor
 from podium.runs.events import Run, RunState
 from podium.runs.journal import Journal
 from tests.dialects.dots.bodies import content, esdl, packed, service
+from tests.e2e.brokers import Broker
 from tests.e2e.foreign import Services
-from tests.parts.mosquitto import Mosquitto
 from tests.parts.nats import kill
 
 STEPS = 24
@@ -33,48 +31,6 @@ SERVICES = [
 ]
 MODELS = {"sun-service-1", "pv-service-1", "pv-service-2", "connection-service-1"}
 START, STEP_SECONDS = 1674604800, 3600
-
-
-@dataclass
-class Broker:
-    """Where it is, and how Podium and the models sign in."""
-
-    name: str
-    host: str
-    mqtt_port: int
-    url: str
-    user: str
-    password: str
-    models_user: str
-    models_password: str
-    remember: tuple[str, ...] = ()
-    part: Any = None
-
-
-@pytest.fixture(params=["embedded", "mosquitto"])
-async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Broker]:
-    if request.param == "mosquitto":
-        mosquitto: Mosquitto = request.getfixturevalue("mosquitto")
-        await mosquitto.start()
-        account = (mosquitto.user, mosquitto.password)
-        yield Broker("mosquitto", mosquitto.host, mosquitto.port, mosquitto.url, *account, *account, part=mosquitto)
-        return
-    embedded = EmbeddedBroker(tmp_path / "broker")
-    await embedded.start()
-    ours, theirs = embedded.credentials, embedded.models
-    yield Broker(
-        "embedded",
-        embedded.host,
-        embedded.mqtt_port,
-        embedded.nats_url,
-        ours.user,
-        ours.password,
-        theirs.user,
-        theirs.password,
-        tuple(embedded.remembered),
-        embedded,
-    )
-    await embedded.stop()
 
 
 async def no_desk(*_: Any, **__: Any) -> NoReturn:

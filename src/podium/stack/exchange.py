@@ -33,8 +33,8 @@ class Exchange:
     def __init__(self, settings: Settings, directory: Path) -> None:
         self._settings = settings
         self._directory = directory
+        self._own: ForModels | None = None
         self.bus: Bus
-        self.for_models: ForModels
 
     async def open(self) -> None:
         """Raises: Unavailable, SettingsError."""
@@ -44,20 +44,28 @@ class Exchange:
         remember = remembered([self._settings.dots.simulator])
         self._broker = None
         if location is not None:
-            self.for_models = _told(location, self._settings.broker_advertise)
             password = location.password.get_secret_value() if location.password else None
             self.bus = await open_bus(location.url, user=location.username, password=password, remember=remember)
             return
         broker = self._broker = EmbeddedBroker(self._directory, simulators=[self._settings.dots.simulator])
         await broker.start()
         host, port = split(self._settings.broker_advertise, broker.host, broker.mqtt_port)
-        self.for_models = ForModels(host, port, broker.models.user, broker.models.password)
+        self._own = ForModels(host, port, broker.models.user, broker.models.password)
         try:
             mine = broker.credentials
             self.bus = await open_bus(broker.nats_url, user=mine.user, password=mine.password, remember=remember)
         except BaseException:
             broker.detach()
             raise
+
+    @property
+    def for_models(self) -> ForModels:
+        """What models are told of an open broker. Raises: SettingsError, where that is not known."""
+        if self._own is not None:
+            return self._own
+        location = self._settings.broker_location
+        assert location is not None  # else there is one of our own  # noqa: S101
+        return _told(location, self._settings.broker_advertise)
 
     async def close(self, *, models_live: bool) -> None:
         """Let go; an embedded broker goes on while models live that need it."""

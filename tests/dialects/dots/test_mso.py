@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import paho.mqtt.client as paho
 import pytest
 
 from podium.backplane.models_file import ModelEntry, ModelsFile
@@ -24,10 +23,10 @@ from podium.bus.mqtt import MqttBus
 from podium.dialects.dots.mso import ModelServicesOrchestrator
 from podium.dialects.dots.mso_memory import Conversation
 from podium.sdk import lifecycle_pb2 as pb
+from tests.e2e.simulator import IMAGE, Simulator
 from tests.parts import free_port
 from tests.parts.mosquitto import PASSWORD, USER
 
-IMAGE = "model:1"
 MODELS = ModelsFile(
     models=(ModelEntry(image=IMAGE, command=("python", str(Path(__file__).with_name("mso_model.py")))),)
 )
@@ -84,106 +83,6 @@ async def forgetting(mosquitto):
 @pytest.fixture(params=["remembering", "forgetting"])
 def broker(request):
     return request.getfixturevalue(request.param)
-
-
-class Simulator:
-    """A foreign simulator, in paho; hears what the orchestrator and the models say."""
-
-    def __init__(self, broker: Broker) -> None:
-        self.broker = broker
-        self.heard: list[tuple[str, bytes]] = []
-        self._changed = asyncio.Condition()
-        self._loop = asyncio.get_running_loop()
-        # A lasting session: the broker keeps for it what is said while it has yet to come back.
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="simulator", clean_session=False)
-        self._client.username_pw_set(broker.user, broker.password)
-        self._client.on_message = lambda _c, _d, message: self._later(self._note, message.topic, message.payload)
-
-    async def __aenter__(self):
-        subscribed = asyncio.Event()
-        filters = ["/lifecycle/mso/#", "/lifecycle/model/#", "/log/#", "/health/mso/#", "/health/model/#"]
-        self._client.on_connect = lambda *_: self._client.subscribe([(each, 1) for each in filters])
-        self._client.on_subscribe = lambda *_: self._later(subscribed.set)
-        self._client.connect(self.broker.host, self.broker.port)
-        self._client.loop_start()
-        await subscribed.wait()
-        return self
-
-    async def __aexit__(self, *_):
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def _later(self, call, *arguments) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(call, *arguments)
-
-    def _note(self, topic: str, payload: bytes) -> None:
-        self.heard.append((topic, payload))
-        self._tell = asyncio.ensure_future(self._notify())
-
-    async def _notify(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
-
-    def say(self, topic: str, payload: bytes = b"", qos: int = 1) -> None:
-        self._client.publish(topic, payload, qos=qos)
-
-    def deploy(self, simulation: str, *models: str, hours: float = 1.0, image: str = IMAGE, **plans: str) -> None:
-        """`plans`: what a model is to do, by its id."""
-        message = pb.DeployModels(simulatorId="dots-so", keepLogsHours=hours)
-        for model in [*models, *plans]:
-            env = {
-                "MQTT_HOST": self.broker.host,
-                "MQTT_PORT": str(self.broker.port),
-                "MQTT_USERNAME": self.broker.user,
-                "MQTT_PASSWORD": self.broker.password,
-                "SIMULATOR_ID": "dots-so",
-                "SIMULATION_ID": simulation,
-                "MODEL_ID": model,
-                "PLAN": plans.get(model, ""),
-            }
-            variables = [pb.EnvironmentVariable(name=name, value=value) for name, value in env.items()]
-            message.modelConfigurations.add(modelID=model, imageUrl=image, environmentVariables=variables)
-        self.say(f"/lifecycle/dots-so/mso/{simulation}/DeployModels", message.SerializeToString())
-
-    def remove(self, simulation: str) -> None:
-        self.say(f"/lifecycle/dots-so/mso/{simulation}/RemoveModels")
-
-    def order(self, simulation: str, model: str, word: str, payload: bytes = b"") -> None:
-        self.say(f"/lifecycle/dots-so/model/{simulation}/{model}/{word}", payload)
-
-    async def hear(self, topic: str, count: int = 1) -> bytes:
-        """What came on `topic` (its end is enough) the `count`th time."""
-
-        def matching():
-            return [payload for heard, payload in self.heard if heard.endswith(topic)]
-
-        async with asyncio.timeout(30), self._changed:
-            await self._changed.wait_for(lambda: len(matching()) >= count)
-        return matching()[count - 1]
-
-    def count(self, topic: str) -> int:
-        return sum(heard.endswith(topic) for heard, _ in self.heard)
-
-    async def end(self, simulation: str, model: str, count: int = 1) -> pb.ModelHasTerminated:
-        topic = f"/lifecycle/mso/dots-so/{simulation}/{model}/ModelHasTerminated"
-        return pb.ModelHasTerminated.FromString(await self.hear(topic, count))
-
-    async def over(self, simulation: str, count: int = 1) -> None:
-        await self.hear(f"/lifecycle/mso/dots-so/{simulation}/AllModelsHaveTerminated", count)
-
-    async def ready(self, simulation: str, count: int = 1) -> None:
-        await self.hear(f"/lifecycle/mso/dots-so/{simulation}/ModelsReady", count)
-
-    async def sync_broker(self) -> None:
-        """Return when the broker has all that was said before."""
-        self.say("/log/model/nobody/sync/x")
-        await self.hear("/log/model/nobody/sync/x")
-
-    async def sync(self, count: int = 1) -> None:
-        """Return when the orchestrator has dealt with all that was said before."""
-        self.say("/health/dots-so/mso/Ping")
-        await self.hear("/health/mso/dots-so/Pong", count)
 
 
 class Proxy:
@@ -260,7 +159,7 @@ async def house(broker, tmp_path):
 
 @pytest.fixture
 async def so(broker):
-    async with Simulator(broker) as simulator:
+    async with Simulator(pb, broker.host, broker.port, broker.user, broker.password) as simulator:
         yield simulator
 
 

@@ -1,11 +1,10 @@
 """A version-1 calculation service as the field has them, written with paho and the `.proto` alone: no SDK.
 
-It writes down each step it is given, and can be made to fail, hang or wait at a chosen point:
+It adds up its steps in a way that one too many or too few would change, and can be made to fail:
 
-    TRACE   directory for one file a model: a line `<step> <start_time_stamp>` for each NewStep
     FAULT   exit:<step>:<code> | kill:<step> | silent:<step> | error:<step> | twice:<step> | never-ready | deaf-to-end
-    GATE    <point>=<fifo>: at `ready`, `parameters`, `step:<n>` or `end`, wait until the fifo was opened and closed
-    ONLY    the model id that FAULT and GATE are for; all when it is not set
+
+`points.py` tells of what it writes down, and where it can be made to wait.
 """
 
 from __future__ import annotations
@@ -16,22 +15,14 @@ import queue
 import signal
 import socket
 import sys
-from pathlib import Path
 
 import paho.mqtt.client as mqtt
+from points import CHOSEN, gate, trace
 
 from podium.sdk import lifecycle_pb2 as pb
 
 SIMULATOR, SIMULATION, MODEL = (os.environ[name] for name in ("SIMULATOR_ID", "SIMULATION_ID", "MODEL_ID"))
-CHOSEN = os.environ.get("ONLY", MODEL) == MODEL
 FAULT = os.environ.get("FAULT", "").split(":") if CHOSEN else [""]
-GATE, _, FIFO = os.environ.get("GATE", "").partition("=") if CHOSEN else ("", "", "")
-
-
-def gate(point: str) -> None:
-    if point == GATE:
-        with Path(FIFO).open() as wait:
-            wait.read()
 
 
 def fault(name: str, step: int | None = None) -> bool:
@@ -69,6 +60,7 @@ def main() -> int:
     if not fault("never-ready"):
         say("ReadyForProcessing", to="mso")
 
+    total = 1
     while True:
         name, payload = inbox.get()
         if name == "ModelParameters":
@@ -79,8 +71,8 @@ def main() -> int:
         elif name == "NewStep":
             parameters = json.loads(pb.NewStep.FromString(payload).parameters_dict)
             step = int(parameters["time_step_nr"])
-            with Path(os.environ["TRACE"], f"{SIMULATION}.{MODEL}").open("a") as trace:
-                trace.write(f"{step} {parameters['start_time_stamp']}\n")
+            total = (total * 75 + step) % 65537
+            trace(step, parameters["start_time_stamp"], total)
             gate(f"step:{step}")
             if fault("exit", step):
                 print("something went wrong in the model", file=sys.stderr, flush=True)
