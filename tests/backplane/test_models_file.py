@@ -36,7 +36,7 @@ def test_an_unknown_image_is_told_with_those_known(read):
     file = read("models: [{image: 'pv:1', command: [pv]}]")
     with pytest.raises(DocumentRefused, match=r"'pv:2'.*models file \(it has: pv:1\)"):
         file.find("pv:2")
-    with pytest.raises(DocumentRefused, match="it has: none"):
+    with pytest.raises(DocumentRefused, match=r"'pv:2'\. Start Podium with `--models FILE`"):
         ModelsFile().find("pv:2")
 
 
@@ -44,19 +44,19 @@ def test_an_unknown_image_is_told_with_those_known(read):
     ("text", "told"),
     [
         ("models: [", "not YAML"),
-        ("[]", "the file: Input should be a valid dictionary"),
-        ("", "the file: Input should be a valid dictionary"),
-        ("modells: []", "modells: Extra inputs"),
-        ("models: [{image: 'a:1', command: []}]", r"models\[0\] \(a:1\).command: Tuple should have at least 1"),
-        ("models: [{image: 'a:1', command: [x]}, {command: [x]}]", r"models\[1\].image: Field required"),
-        ("models: [{image: 'a:1', command: python}]", r"models\[0\] \(a:1\).command: Input should be a valid tuple"),
+        ("[]", "the file: must be a mapping"),
+        ("", "the file: must be a mapping"),
+        ("modells: []", "modells: there is no such key"),
+        ("models: [{image: 'a:1', command: []}]", r"models\[0\] \(a:1\).command: must have at least 1 entries"),
+        ("models: [{image: 'a:1', command: [x]}, {command: [x]}]", r"models\[1\].image: is missing"),
+        ("models: [{image: 'a:1', command: python}]", r"models\[0\] \(a:1\).command: must be a list"),
         (
             "models: [{image: 'a:1', command: [x], env: {K: [1]}}]",
-            r"models\[0\] \(a:1\).env.K: Input should be a valid string",
+            r"models\[0\] \(a:1\).env.K: must be text",
         ),
         (
             "models: [{image: 'a:1', command: [x], env: {K: yes}}]",
-            r"models\[0\] \(a:1\).env.K: Input should be a valid string",
+            r"models\[0\] \(a:1\).env.K: must be text",
         ),
         (
             "models: [{image: 'a:1', command: [x], cwd: nowhere}]",
@@ -64,20 +64,49 @@ def test_an_unknown_image_is_told_with_those_known(read):
         ),
         (
             "models: [{image: 'a:1', command: [x], limits: {memory_mb: 0}}]",
-            r"\(a:1\).limits.memory_mb: Input should be greater",
+            r"\(a:1\).limits.memory_mb: must be greater than 0",
         ),
         (
             "models: [{image: 'a:1', command: [x]}, {image: 'a:1', command: [y]}]",
             r"models\[1\] \(a:1\).image: an earlier entry",
         ),
-        ("models: [3]", r"models\[0\]: Input should be a valid dictionary"),
+        ("models: [3]", r"models\[0\]: must be a mapping"),
         ("models: !!python/object/apply:os.system [id]", "not YAML"),
+        ("models:\n\t- image: a", "not YAML: line 2, column 1: found character"),
+        ("models: []\nmodels: [{image: 'a:1', command: [x]}]", "line 2, column 1: the key 'models' is given twice"),
+        ("[" * 5000, "nested too deeply"),
+        ("models: \0", "a character that YAML forbids, no. 9"),
+        ("models: 2026-02-30", "not YAML: day is out of range"),
+        ("models: &m [*m]", r"models\[0\]: must be a mapping"),
     ],
 )
 def test_names_file_entry_and_key(read, tmp_path, text, told):
     with pytest.raises(DocumentRefused, match=told) as error:
         read(text)
     assert error.value.where == str(tmp_path / "models.yaml")
+
+
+def test_a_file_that_is_not_utf8_says_where(tmp_path):
+    file = tmp_path / "models.yaml"
+    file.write_bytes("models: []  # \N{BULLET}".encode("cp1252"))
+    with pytest.raises(DocumentRefused, match="not UTF-8 at byte 15"):
+        ModelsFile.read(file)
+
+
+def test_keys_merged_over_and_over_are_refused(read):
+    levels = [f"l{n}: &l{n}\n  <<: [{', '.join([f'*l{n - 1}'] * 10)}]\n  k{n}: 1\n" for n in range(1, 10)]
+    with pytest.raises(DocumentRefused, match="too many keys"):
+        read("l0: &l0 {a: 1, b: 2}\n" + "".join(levels))
+
+
+def test_several_faults_are_told_one_by_one(read):
+    with pytest.raises(DocumentRefused) as error:
+        read("models: [{image: 'a:1'}, {image: 'b:1', command: [x], cmd: y}]")
+    assert error.value.problem == "there are 2 faults"
+    assert [(fault.where, fault.what) for fault in error.value.faults] == [
+        ("models[0] (a:1).command", "is missing"),
+        ("models[1] (b:1).cmd", "there is no such key"),
+    ]
 
 
 def test_a_refusal_does_not_show_what_env_holds(read):

@@ -36,6 +36,7 @@ class CountingDialect:
     """Documents of the form `count 3 name`."""
 
     name = "counting"
+    marks = ("count", "whom", "until")  # if they were JSON
 
     def __init__(self, performer: CountingPerformer) -> None:
         self.kinds: Mapping[str, Kind] = {"test.counting": Kind("test.counting", CountingMachine(), performer)}

@@ -36,6 +36,16 @@ async def test_the_same_idempotency_key_gives_the_same_run(house: House, http: h
     assert (await http.get("/api/v1/runs/again")).status_code == 404
 
 
+async def test_the_same_idempotency_key_with_another_document_is_a_conflict(http: httpx.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "k"}
+    await http.post("/api/v1/runs", content="count 1 first", headers=headers)
+    answer = await http.post("/api/v1/runs", content="count 2 first", headers=headers)
+    assert answer.status_code == 409
+    assert answer.json()["detail"] == "this key came with another document before, for run 'first'"
+    assert "another key" in answer.json()["hint"]
+    assert [run["id"] for run in (await http.get("/api/v1/runs")).json()["runs"]] == ["first"]
+
+
 async def test_one_submission_many_times_at_once_is_one_run(house: House, http: httpx.AsyncClient) -> None:
     headers = {"Idempotency-Key": "k"}
     answers = await asyncio.gather(
@@ -61,6 +71,20 @@ async def test_what_no_dialect_knows_is_refused_with_what_there_is(http: httpx.A
     assert problem["status"] == 422
     assert problem["where"] == "a.json"
     assert "counting" in problem["hint"]
+
+
+async def test_an_unknown_document_hears_what_it_lacks(http: httpx.AsyncClient) -> None:
+    problem = (await submitted(http, '{"count": 1, "untill": 3}')).json()
+    assert problem["detail"] == "this is no document Podium knows; the nearest are those of counting"
+    assert problem["errors"] == [
+        {"where": "untill", "what": "there is no such key", "hint": "Did you mean until?"},
+        {"where": "whom", "what": "is missing"},
+    ]
+    problem = (await submitted(http, '{"count": 1,\n"until" 3}')).json()
+    assert (problem["where"], problem["detail"]) == (
+        "line 2, column 9",
+        "the document is not JSON: expecting ':' delimiter",
+    )
 
 
 async def test_a_refused_document_says_where_and_what_to_do(http: httpx.AsyncClient) -> None:

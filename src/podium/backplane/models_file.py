@@ -9,9 +9,12 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from podium.errors import DocumentRefused
+from podium.errors import DocumentRefused, Fault
+from podium.faults import refuse, worded
 
 _HINT = "An entry is {image: name:tag, command: [python, -m, package], env: {KEY: value}, cwd: path}"
+_NAMED = 10
+_MOST_KEYS = 1000
 _Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 _Positive = Annotated[int, Field(gt=0)]
 _Name = Annotated[str, Field(pattern=r"^[^=\x00]+$")]
@@ -49,21 +52,15 @@ class ModelsFile(_Part):
     def read(cls, path: Path) -> ModelsFile:
         """Raises: DocumentRefused, naming file, entry and key of every fault."""
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content = _parsed(path.read_bytes())
         except OSError as error:
-            raise DocumentRefused(f"the models file cannot be read: {error.strerror}", where=str(path)) from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise DocumentRefused(f"the models file is not YAML: {error}", where=str(path), hint=_HINT) from error
-        try:
-            file = cls.model_validate(content)
-        except ValidationError as error:
-            faults = [f"{_place(fault['loc'], content)}: {fault['msg']}" for fault in error.errors()]
-            # Not chained: the original shows the values, and `env` may hold secrets.
-            raise DocumentRefused("; ".join(faults), where=str(path), hint=_HINT) from None
-        models = tuple(entry.model_copy(update={"cwd": _below(path, entry.cwd)}) for entry in file.models)
-        faults = list(_faults(models))
-        if faults:
-            raise DocumentRefused("; ".join(faults), where=str(path))
+            raise DocumentRefused(f"the models file cannot be read: {error.strerror}", where=str(path)) from None
+        except ValueError as error:
+            raise DocumentRefused(f"the models file is not YAML: {error}", where=str(path), hint=_HINT) from None
+        entries, faults = _validated(content)
+        refuse(faults, where=str(path), hint=_HINT)
+        models = tuple(entry.model_copy(update={"cwd": _below(path, entry.cwd)}) for entry in entries)
+        refuse(list(_faults(models)), where=str(path))
         return cls(models=models)
 
     def find(self, image: str) -> ModelEntry:
@@ -71,25 +68,69 @@ class ModelsFile(_Part):
         for entry in self.models:
             if entry.image == image:
                 return entry
-        known = ", ".join(entry.image for entry in self.models) or "none"
-        raise DocumentRefused(
-            f"nothing stands for the image {image!r}", hint=f"Add it to the models file (it has: {known})"
-        )
+        problem = f"nothing stands for the image {image!r}"
+        if not self.models:
+            hint = "Start Podium with `--models FILE`, a file that says what stands for it"
+            raise DocumentRefused(problem, hint=hint)
+        known = ", ".join(entry.image for entry in self.models[:_NAMED])
+        more = f" and {len(self.models) - _NAMED} more" if len(self.models) > _NAMED else ""
+        raise DocumentRefused(problem, hint=f"Add it to the models file (it has: {known}{more})")
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is given twice, and keys merged with keys merged with keys until there are too many."""
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        node = super().compose_mapping_node(anchor)
+        seen: set[object] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.composer.ComposerError(None, None, f"the key {key.value!r} is given twice", key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else key)
+        return node
+
+    def flatten_mapping(self, node: Any) -> None:
+        super().flatten_mapping(node)
+        if len(node.value) > _MOST_KEYS:
+            raise yaml.constructor.ConstructorError(None, None, "these are too many keys", node.start_mark)
+
+
+def _parsed(content: bytes) -> Any:
+    """Raises: ValueError, in words."""
+    try:
+        return yaml.load(content.decode("utf-8-sig"), _Loader)  # noqa: S506 - it is a SafeLoader
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8 at byte {error.start + 1}") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        at = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise ValueError(f"{at}{error.problem}") from None
+    except yaml.reader.ReaderError as error:
+        raise ValueError(f"it has a character that YAML forbids, no. {error.position + 1}") from None
+
+
+def _validated(content: Any) -> tuple[tuple[ModelEntry, ...], list[Fault]]:
+    try:
+        return ModelsFile.model_validate(content).models, []
+    except ValidationError as error:
+        return (), [Fault(_place(fault["loc"], content), worded(fault)) for fault in error.errors()]
 
 
 def _below(file: Path, cwd: Path | None) -> Path | None:
     return None if cwd is None else (file.parent / cwd.expanduser()).resolve()
 
 
-def _faults(models: Iterable[ModelEntry]) -> Iterable[str]:
+def _faults(models: Iterable[ModelEntry]) -> Iterable[Fault]:
     """What is wrong with entries that are well-formed each."""
     seen: set[str] = set()
     for number, entry in enumerate(models):
         if entry.image in seen:
-            yield f"models[{number}] ({entry.image}).image: an earlier entry has it already"
+            yield Fault(f"models[{number}] ({entry.image}).image", "an earlier entry has it already")
         seen.add(entry.image)
         if entry.cwd is not None and not entry.cwd.is_dir():
-            yield f"models[{number}] ({entry.image}).cwd: there is no directory {entry.cwd}"
+            yield Fault(f"models[{number}] ({entry.image}).cwd", f"there is no directory {entry.cwd}")
 
 
 def _place(keys: tuple[int | str, ...], content: Any) -> str:

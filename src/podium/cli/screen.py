@@ -38,12 +38,13 @@ def err() -> Console:
 
 
 def complain(error: PodiumError) -> None:
-    """One line that says what is wrong and what to do."""
+    """One line that says what is wrong and what to do, and one for each fault where there are several."""
     from rich.text import Text
 
     place = f"{error.where}: " if error.where else ""
     line = Text.assemble((f"podium: {place}{error.problem}", "red"), f". {error.hint}" if error.hint else "")
-    err().print(Text(" ").join(line.split("\n")))
+    for each in (line, *(Text(f"  {fault}") for fault in error.faults)):
+        err().print(Text(" ").join(each.split("\n")))
 
 
 def say(text: str = "") -> None:

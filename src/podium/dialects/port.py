@@ -5,7 +5,7 @@ Knowing one dialect is knowing all: each is a room below `dialects/` with a clas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -30,6 +30,11 @@ class Dialect(Protocol):
     name: str
 
     @property
+    def marks(self) -> Sequence[str]:
+        """The keys that its documents have, where these are JSON objects: they tell what an unknown one lacks."""
+        ...
+
+    @property
     def kinds(self) -> Mapping[str, Kind]:
         """The kinds of run this dialect conducts, by name (`<dialect>.<word>`)."""
         ...
@@ -43,6 +48,10 @@ class Dialect(Protocol):
 
         Raises: DocumentRefused, naming every fault found and where.
         """
+        ...
+
+    def keeps_logs_seconds(self, document: Mapping[str, Any]) -> float:
+        """For how long after a run's end what its models said is kept."""
         ...
 
     def routes(self, guard: Callable[..., Any]) -> APIRouter:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fastapi import APIRouter
 
+from podium.dialects.documents import unknown
 from podium.dialects.port import Dialect
-from podium.errors import DocumentRefused, Unavailable
+from podium.errors import Unavailable
 from podium.runs.conductor import Conductor
 from podium.runs.events import Submission
 from podium.runs.journal import Journal
@@ -67,6 +69,5 @@ class Parts:
         for dialect in self.dialects:
             if dialect.recognises(filename, content):
                 return await dialect.read(content, filename=filename if of_this_user else "")
-        known = ", ".join(dialect.name for dialect in self.dialects)
-        hint = f"Known are documents of: {known}" if known else None
-        raise DocumentRefused("this is no document Podium knows", where=filename or None, hint=hint)
+        marks = {dialect.name: dialect.marks for dialect in self.dialects}
+        raise await asyncio.to_thread(unknown, content, filename, marks)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.params import Form
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from podium.errors import (
     Conflict,
     DocumentRefused,
+    Fault,
     LeaseLost,
     NotAllowed,
     NotFound,
@@ -21,10 +23,12 @@ from podium.errors import (
     SettingsError,
     Unavailable,
 )
+from podium.faults import SHOWN, place, worded
 
 log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
+FORM = "application/x-www-form-urlencoded"
 
 
 class TooManyAttempts(NotAllowed):
@@ -61,7 +65,11 @@ def of_podium(error: PodiumError) -> JSONResponse:
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request.failed", reason=str(error))
-    return problem(status, error.problem, where=error.where, hint=error.hint)
+    return problem(status, error.problem, where=error.where, hint=error.hint, errors=_listed(error.faults))
+
+
+def _listed(faults: Sequence[Fault]) -> list[dict[str, str]] | None:
+    return [fault.as_json() for fault in faults] or None
 
 
 async def _podium(_: Request, error: Exception) -> JSONResponse:
@@ -74,13 +82,19 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus(error.status_code), str(error.detail), headers=error.headers)
 
 
-async def _validation(_: Request, error: Exception) -> JSONResponse:
+async def _validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    faults = [
-        {"where": ".".join(str(part) for part in fault["loc"]), "problem": fault["msg"]} for fault in error.errors()
-    ]
-    detail = "; ".join(f"{fault['where']}: {fault['problem']}" for fault in faults)
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=faults, hint="/docs describes every call")
+    faults = [Fault(place(fault["loc"]), worded(fault)) for fault in error.errors()][:SHOWN]
+    hint = "/docs describes every call"
+    sent = request.headers.get("content-type", "")
+    if _takes_form(request) and not sent.startswith(FORM):
+        hint = f"Send it as {FORM}, such as username=NAME&password=WORD"
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(map(str, faults)), errors=_listed(faults), hint=hint)
+
+
+def _takes_form(request: Request) -> bool:
+    body = getattr(request.scope.get("route"), "body_field", None)
+    return body is not None and isinstance(body.field_info, Form)
 
 
 async def _mistake(_: Request, __: Exception) -> JSONResponse:

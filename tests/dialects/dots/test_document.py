@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from podium.dialects.dots.reading import Reader, embed, recognises
+from podium.dialects.dots.reading import Reader, recognises
 from podium.engines.simulation.document import SimulationDocument
 from podium.errors import DocumentRefused
 from tests.dialects.dots.bodies import body, content, esdl, packed, service
@@ -105,7 +106,7 @@ SERVICE = "calculation_services[0]"
 FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"time_step_seconds": 0}, "time_step_seconds", "greater than 0 (not 0)"),
     ({"time_step_seconds": -60}, "time_step_seconds", "greater than 0"),
-    ({"time_step_seconds": 0.5}, "time_step_seconds", "integer"),
+    ({"time_step_seconds": 0.5}, "time_step_seconds", "must be a whole number (not 0.5)"),
     ({"time_step_seconds": None}, "time_step_seconds", "is missing"),
     ({"nr_of_time_steps": 0}, "nr_of_time_steps", "greater than 0"),
     ({"nr_of_time_steps": -3}, "nr_of_time_steps", "greater than 0"),
@@ -116,10 +117,10 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"start_date": "2023-02-30 00:00:00"}, "start_date", "is not a date"),
     ({"start_date": "0001-01-01 00:00:00"}, "start_date", "outside the years 1900 to 2199"),
     ({"start_date": "9999-12-31 23:59:59"}, "start_date", "outside the years"),
-    ({"start_date": 5}, "start_date", "valid string"),
+    ({"start_date": 5}, "start_date", "must be text"),
     ({"max_step_calc_time_minutes": 0}, "max_step_calc_time_minutes", "greater than 0"),
-    ({"max_step_calc_time_minutes": 1e300}, "max_step_calc_time_minutes", "less than"),
-    ({"keep_logs_hours": -1}, "keep_logs_hours", "greater than or equal to 0"),
+    ({"max_step_calc_time_minutes": 1e300}, "max_step_calc_time_minutes", "must be at most"),
+    ({"keep_logs_hours": -1}, "keep_logs_hours", "must be at least 0"),
     ({"log_level": "loud"}, "log_level", "is not one of debug"),
     ({"name": ""}, "name", "at least 1 character"),
     ({"name": None}, "name", "is missing"),
@@ -129,10 +130,10 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"name": "bell\u0007"}, "name", "cannot carry \\x07"),
     ({"name": "line\nbreak"}, "name", "cannot carry \\n"),
     ({"name": "-- --"}, "name", "letters or digits"),
-    ({"calculation_services": []}, "calculation_services", "at least 1 item"),
+    ({"calculation_services": []}, "calculation_services", "at least 1 entries"),
     ({"calculation_services": None}, "calculation_services", "is missing"),
-    ({"calculation_services": "pv"}, "calculation_services", "valid list"),
-    ({"calculation_services": [service(number=-1)]}, f"{SERVICE}.nr_of_models", "greater than or equal to 0"),
+    ({"calculation_services": "pv"}, "calculation_services", "must be a list"),
+    ({"calculation_services": [service(number=-1)]}, f"{SERVICE}.nr_of_models", "must be at least 0"),
     ({"calculation_services": [service(name="pv service")]}, f"{SERVICE}.calc_service_name", "cannot name a pod"),
     ({"calculation_services": [service(name="pv/1")]}, f"{SERVICE}.calc_service_name", "cannot name a pod"),
     ({"calculation_services": [service(name="")]}, f"{SERVICE}.calc_service_name", "cannot name a pod"),
@@ -186,7 +187,7 @@ def test_all_faults_are_named_at_once() -> None:
     refused = refusal(
         Reader("dots-so", check), nr_of_time_steps=0, start_date="never", calculation_services=services, name="a#b"
     )
-    assert str(refused.where).split(", ") == [
+    assert [fault.where for fault in refused.faults] == [
         "name",
         "start_date",
         "nr_of_time_steps",
@@ -194,8 +195,8 @@ def test_all_faults_are_named_at_once() -> None:
         "calculation_services[2].service_image_url",
         "calculation_services[0].esdl_type",
     ]
-    assert refused.problem.startswith("6 faults: ")
-    assert "Add it to the models file" in refused.problem
+    assert (refused.problem, refused.where) == ("there are 6 faults", None)
+    assert refused.faults[4].hint == "Add it to the models file"
 
 
 def test_a_secret_of_a_service_is_not_in_the_message() -> None:
@@ -219,7 +220,8 @@ def test_what_is_no_document_is_refused(given: bytes) -> None:
 
 def test_a_document_is_known_by_its_keys() -> None:
     assert recognises(content())
-    assert recognises(b"calculation_services: []\nesdl_file: street.esdl\n")
+    assert recognises(b'{"calculation_services": []}')
+    assert recognises(b'{"esdl_file": "street.esdl"}')
     assert not recognises(b"{}")
     assert not recognises(b"\xff\x00")
 
@@ -237,16 +239,19 @@ def test_a_file_may_name_its_esdl_file(tmp_path: Path) -> None:
     submission = READER.read(document.read_bytes(), str(document))
     assert submission.document["simulation"]["start"] == 1674604800
     assert submission.document["simulation"]["models"] == ["pv-1"]
-    alone = embed(document.read_bytes(), str(document))
-    assert json.loads(alone)["esdl_base64string"] == packed(esdl())
-    assert READER.read(alone).document == submission.document
+    assert submission.document["dots"]["body"]["esdl_base64string"] == packed(esdl())
 
 
-@pytest.mark.parametrize("named", ["../street.esdl", "/etc/hostname", "missing.esdl", "", 5])
+@pytest.mark.parametrize(
+    "named", ["../street.esdl", "/etc/hostname", "missing.esdl", "", 5, "a\0b", "circle", "directory", "pipe"]
+)
 def test_an_esdl_file_elsewhere_is_not_read(tmp_path: Path, named: Any) -> None:
     (tmp_path / "street.esdl").write_text(esdl())
     (tmp_path / "below").mkdir()
     path = tmp_path / "below" / "simulation.json"
+    (tmp_path / "below" / "circle").symlink_to("circle")
+    (tmp_path / "below" / "directory").mkdir()
+    os.mkfifo(tmp_path / "below" / "pipe")
     with pytest.raises(DocumentRefused) as refused:
         READER.read(content(esdl_base64string=None, esdl_file=named), str(path))
     assert refused.value.where == "esdl_file"
@@ -254,7 +259,23 @@ def test_an_esdl_file_elsewhere_is_not_read(tmp_path: Path, named: Any) -> None:
 
 def test_over_the_network_no_file_is_read() -> None:
     refused = refusal(esdl_base64string=None, esdl_file="street.esdl")
-    assert refused.where == "esdl_base64string"
+    assert refused.where == "esdl_file"
+    assert "not read" in refused.problem
+    assert "esdl_base64string" in str(refused.hint)
+    assert "podium run" in str(refused.hint)
+
+
+def test_an_esdl_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "street.esdl").write_text(esdl())
+    with pytest.raises(DocumentRefused, match="given twice"):
+        READER.read(content(esdl_file="street.esdl"), str(tmp_path / "simulation.json"))
+
+
+def test_of_many_faults_the_first_are_told() -> None:
+    refused = refusal(calculation_services=[{}] * 50)
+    assert refused.problem == "there are 150 faults, of which the first 20 are told"
+    assert len(refused.faults) == 20
+    assert str(refused.faults[0]) == "calculation_services[0].esdl_type: is missing"
 
 
 def test_the_example_of_the_protocol_page_is_read() -> None:

@@ -126,6 +126,10 @@ async def started(http: httpx.AsyncClient, how: str = "start", **changes: Any) -
 async def test_a_token_is_had_for_the_password(http: httpx.AsyncClient) -> None:
     good = await http.post(f"{PREFIX}/token", data={"username": "DotsUser", "password": "secret"})
     assert (good.status_code, good.json()) == (200, {"access_token": "a-token", "token_type": "bearer"})
+    unread = await http.post(f"{PREFIX}/token", json={"username": "DotsUser", "password": "secret"})
+    assert unread.status_code == 422
+    assert [fault["what"] for fault in unread.json()["errors"]] == ["is missing"] * 2
+    assert "application/x-www-form-urlencoded" in unread.json()["hint"]
     bad = await http.post(f"{PREFIX}/token", data={"username": "DotsUser", "password": "guess"})
     assert bad.status_code == 401
     assert bad.headers["www-authenticate"] == "Bearer"
@@ -238,8 +242,18 @@ async def test_a_bad_document_is_a_problem_with_its_place(http: httpx.AsyncClien
     wrong = body(nr_of_time_steps=-1, calculation_services=[service(service_image_url="unknown:1")])
     answer = await http.post(f"{PREFIX}/start", json=wrong)
     assert answer.status_code == 422
-    assert answer.json()["where"] == "nr_of_time_steps, calculation_services[0].service_image_url"
-    assert (await http.post(f"{PREFIX}/queue", content=b"{")).status_code == 422
+    told = answer.json()
+    assert (told["detail"], "where" in told) == ("there are 2 faults", False)
+    assert told["errors"] == [
+        {"where": "nr_of_time_steps", "what": "must be greater than 0 (not -1)"},
+        {
+            "where": "calculation_services[0].service_image_url",
+            "what": "nothing stands for the image 'unknown:1'",
+            "hint": "Add it to the models file",
+        },
+    ]
+    broken = await http.post(f"{PREFIX}/queue", content=b"{")
+    assert (broken.status_code, broken.json()["where"]) == (422, "line 1, column 2")
     assert (await http.get(f"{PREFIX}/")).json() == {"simulations": []}
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from podium.dialects.dots import metamodel
 from podium.dialects.dots.esdl import Found, Inventory
-from podium.dialects.dots.faults import Fault
 from podium.dialects.dots.names import model_id, uncarried
+from podium.errors import Fault
 
 NAMED = 3
 

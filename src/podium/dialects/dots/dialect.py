@@ -44,6 +44,7 @@ class DotsDialect:
     """
 
     name = "dots"
+    marks = ("name", "start_date", "calculation_services", "esdl_base64string")
 
     def __init__(
         self,
@@ -108,6 +109,9 @@ class DotsDialect:
         Raises: DocumentRefused, naming every fault found and where.
         """
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._reader.read, content, filename)
+
+    def keeps_logs_seconds(self, document: Mapping[str, Any]) -> float:
+        return float(document["dots"]["body"]["keep_logs_hours"]) * 3600
 
     def routes(self, guard: Callable[..., Any]) -> APIRouter:
         return routes(self.read, self._desk, guard, self._clock)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from lxml import etree  # type: ignore[import-untyped]
 
 from podium.dialects.dots import metamodel
-from podium.dialects.dots.faults import Fault
+from podium.errors import Fault
 
 _XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _PIECE = 1 << 16

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import codecs
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
 
+from podium.dialects.documents import LARGEST, parsed
 from podium.dialects.dots.dealing import Hand, Share, deal
 from podium.dialects.dots.document import Body, CalculationService, decode_base64, encode_base64, padded
 from podium.dialects.dots.esdl import Unreadable, take_stock
-from podium.dialects.dots.faults import Fault, refuse
 from podium.dialects.dots.names import longest_model_id, model_id, simulation_id
 from podium.engines.simulation.document import SimulationDocument
-from podium.errors import DocumentRefused
+from podium.errors import DocumentRefused, Fault
+from podium.faults import misspelt, place, refuse, worded
 from podium.runs.events import Submission
 
 KIND = "dots.simulation"
@@ -49,7 +46,8 @@ class Reader:
 
     def read(self, content: bytes, filename: str = "") -> Submission:
         """The run that `content` asks for. Raises: DocumentRefused, with every fault."""
-        given = _parsed(embed(content, filename) if filename else content)
+        given = parsed(content)
+        embed(given, filename)
         refuse(_misspelt(given))
         if isinstance(packed := given.get("esdl_base64string"), str):
             given["esdl_base64string"] = padded(packed)  # so that a model finds its padding
@@ -146,40 +144,43 @@ class Reader:
 
 def recognises(content: bytes) -> bool:
     """Whether this looks like a body for `/start`, or one that names its ESDL file."""
-    return b"calculation_services" in content and (b"esdl_base64string" in content or b"esdl_file" in content)
+    return any(key in content for key in (b"calculation_services", b"esdl_base64string", b"esdl_file"))
 
 
-def embed(content: bytes, filename: str) -> bytes:
-    """The document in the file `filename` as one that stands alone: an `esdl_file` beside it is taken in.
+def embed(given: dict[str, Any], filename: str) -> None:
+    """Take the `esdl_file` beside the document in the file `filename` into `given`, if it names one.
 
-    For files that the caller could read anyway, so never for what comes over the network.
+    For files that the caller could read anyway, so never for what comes over the network, which has no `filename`.
 
     Raises: DocumentRefused.
     """
-    given = _parsed(content)
     if "esdl_file" not in given:
-        return content
-    named = given.pop("esdl_file")
+        return
+    if not filename:
+        hint = "Send the ESDL as esdl_base64string, or use `podium run FILE` on the machine that has the file"
+        raise DocumentRefused("files are not read for documents that come over HTTP", where="esdl_file", hint=hint)
+    if "esdl_base64string" in given:
+        hint = "Leave out one of esdl_file and esdl_base64string"
+        raise DocumentRefused("the ESDL is given twice", where="esdl_file", hint=hint)
+    given["esdl_base64string"] = encode_base64(_beside(Path(filename).resolve().parent, given.pop("esdl_file")))
+
+
+def _beside(home: Path, named: object) -> bytes:
+    """What the file that is `named` holds. Raises: DocumentRefused."""
     hint = "Name a file that lies beside the document, or below it"
-    home = Path(filename).resolve().parent
-    path = (home / named).resolve() if isinstance(named, str) else home
-    if not path.is_relative_to(home) or path == home:
-        raise DocumentRefused(f"{named!r} does not lie beside the document", where="esdl_file", hint=hint)
     try:
-        given["esdl_base64string"] = encode_base64(path.read_bytes())
+        path = (home / named).resolve() if isinstance(named, str) else home
+        if not path.is_relative_to(home) or path == home:
+            raise DocumentRefused(f"{named!r} does not lie beside the document", where="esdl_file", hint=hint)
+        if path.exists() and not path.is_file():
+            raise DocumentRefused(f"{named!r} is not a file", where="esdl_file", hint=hint)
+        if path.stat().st_size > LARGEST:
+            raise DocumentRefused(f"{named!r} is larger than {LARGEST >> 20} MB", where="esdl_file")
+        return path.read_bytes()
     except OSError as error:
         raise DocumentRefused(f"{named!r} cannot be read: {error.strerror}", where="esdl_file", hint=hint) from None
-    return json.dumps(given).encode()
-
-
-def _parsed(content: bytes) -> dict[str, Any]:
-    try:
-        given = from_json(content.removeprefix(codecs.BOM_UTF8), allow_inf_nan=False)
-    except ValueError as problem:
-        raise DocumentRefused(f"the document is not JSON: {problem}", hint="Check it with a JSON tool") from None
-    if not isinstance(given, dict):
-        raise DocumentRefused("the document is not a JSON object", hint="See the protocol page for its keys")
-    return given
+    except (ValueError, RuntimeError):  # a NUL, links in a circle
+        raise DocumentRefused(f"{named!r} is no name of a file", where="esdl_file", hint=hint) from None
 
 
 def _validated(given: Mapping[str, Any]) -> tuple[Body | None, list[Fault]]:
@@ -191,9 +192,8 @@ def _validated(given: Mapping[str, Any]) -> tuple[Body | None, list[Fault]]:
 
 def _misspelt(given: Mapping[str, Any]) -> list[Fault]:
     """Keys that are nearly one of ours. Others are let be: bodies of other orchestrators have keys of their own."""
-    missing = [name for name in Body.model_fields if name not in given]
-    near = ((key, get_close_matches(key, missing, 1, 0.8)) for key in given if key not in Body.model_fields)
-    return [Fault(key, "there is no such key", f"Did you mean {found[0]}?") for key, found in near if found]
+    near = misspelt(given, Body.model_fields)
+    return [Fault(key, "there is no such key", f"Did you mean {name}?") for key, name in near.items()]
 
 
 def _services(given: Mapping[str, Any]) -> dict[int, CalculationService]:
@@ -209,27 +209,25 @@ def _services(given: Mapping[str, Any]) -> dict[int, CalculationService]:
 
 
 def _fault(error: Mapping[str, Any]) -> Fault:
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).removeprefix(".")
+    where = place(error["loc"])
     if error["type"] == "value_error":
         problem = str(error["ctx"]["error"])
         if not where:
             where, _, problem = problem.partition(": ")
         return Fault(where, problem)
-    if error["type"] == "missing":
-        return Fault(where, "is missing")
-    shown = "" if PRIVATE in where or isinstance(error["input"], list | dict) else f" (not {error['input']!r:.60})"
-    return Fault(where, error["msg"][:1].lower() + error["msg"][1:] + shown)
+    hidden = error["type"] == "missing" or PRIVATE in where or isinstance(error["input"], list | dict)
+    return Fault(where, worded(error) if hidden else f"{worded(error)} (not {error['input']!r:.60})")
 
 
 def _put_away(posted: list[dict[str, Any]], services: list[CalculationService], run: str) -> dict[str, str]:
     """Have names stand in `posted` for values that should not be read; gives these, by name."""
     kept = {}
     for index, (shown, service) in enumerate(zip(posted, services, strict=True)):
-        for place, variable in enumerate(service.additional_env_variable):
+        for number, variable in enumerate(service.additional_env_variable):
             if variable.secret:
-                name = f"{run}.{index}.{place}"
+                name = f"{run}.{index}.{number}"
                 kept[name] = variable.value
-                shown[PRIVATE][place]["value"] = {"$secret": name}
+                shown[PRIVATE][number]["value"] = {"$secret": name}
     return kept
 
 
