@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from podium.errors import DocumentRefused, NotFound, Unavailable
+from podium.errors import Conflict, DocumentRefused, NotFound, Unavailable
 from podium.runs.conductor import Conductor
 from podium.runs.events import RunState
 from podium.runs.journal import Journal
@@ -60,6 +60,18 @@ async def test_the_same_key_gives_the_first_run(journal: Journal) -> None:
     await conducting.wait("a")
     with pytest.raises(NotFound):
         await journal.run("b")
+
+
+async def test_what_came_for_a_key_that_was_used_leaves_no_secrets(journal: Journal, tmp_path: Path) -> None:
+    performer = CountingPerformer(frozenset({"count:0"}))
+    secrets = Secrets(tmp_path / "secrets")
+    conducting = Conductor(journal, {"test.counting": CountingKind(performer)}, secrets=secrets)
+    await conducting.submit(counting("a", 1, key="k", secrets={"a.0": "hush"}))
+    await conducting.submit(counting("b", 1, key="k", secrets={"b.0": "hush"}))
+    with pytest.raises(Conflict, match="another document"):
+        await conducting.submit(counting("c", 2, key="k", secrets={"c.0": "hush"}))
+    assert [path.name for path in (tmp_path / "secrets").iterdir()] == ["a.0"]
+    await conducting.close()
 
 
 async def test_an_unknown_kind_is_refused(journal: Journal) -> None:

@@ -80,6 +80,23 @@ async def test_a_second_submission_with_the_same_key_gives_the_first_run(journal
     assert (await journal.submit(submission("d", kind="another", key="k")))[1]
 
 
+async def test_a_key_that_comes_with_another_document_is_a_conflict(journal: Journal) -> None:
+    def made(id_: str, **document: Any) -> Submission:
+        own = {"run": id_, "token": {"$secret": f"{id_}.0"}, "text": '{"$secret":"x"}'}
+        return Submission(id_, "k", "n", own | document, key="k")
+
+    both = await asyncio.gather(journal.submit(made("a", n=1)), journal.submit(made("b", n=2)), return_exceptions=True)
+    assert [type(outcome) for outcome in both] == [tuple, Conflict]
+    with pytest.raises(Conflict, match="another document before, for run 'a'"):
+        await journal.submit(made("c", n=1, text='{"$secret":"y"}'))
+    again, created = await journal.submit(made("d", n=1))
+    assert (again.id, created) == ("a", False)
+    await journal.append("a", [STARTED, RUNNING, SUCCEEDED])
+    with pytest.raises(Conflict, match="another document"):
+        await journal.submit(made("e", n=2))
+    assert (await journal.submit(made("f", n=1)))[0].state is RunState.SUCCEEDED
+
+
 async def test_an_id_is_given_once(journal: Journal) -> None:
     outcomes = await asyncio.gather(*(journal.submit(submission()) for _ in range(2)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [tuple, Conflict]

@@ -29,6 +29,7 @@ RANKS = {state: min(rank, 3) for rank, state in enumerate(RunState)}
 @dataclass
 class ModelRun:
     key: str | None
+    document: int
     state: RunState = RunState.QUEUED
     events: list[str] = field(default_factory=lambda: ["run.submitted"])
     snapshot: tuple[int, Any] | None = None
@@ -42,13 +43,13 @@ class Model:
         self.log: list[tuple[int, str, int, str]] = []
         self.position = 0
 
-    def submit(self, id_: str, key: str | None) -> str | type[PodiumError]:
+    def submit(self, id_: str, key: str | None, document: int) -> str | type[PodiumError]:
         for known, run in self.runs.items():
             if key is not None and run.key == key:
-                return known
+                return known if run.document == document else Conflict
         if id_ in self.runs:
             return Conflict
-        self.runs[id_] = ModelRun(key)
+        self.runs[id_] = ModelRun(key, document)
         self._record(id_, 1, "run.submitted")
         return id_
 
@@ -99,7 +100,6 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.model = Model()
         self.address = type(self).url()
-        self.numbers = itertools.count()
         self.runner = asyncio.Runner()
         self.open()
 
@@ -107,11 +107,10 @@ class Histories(RuleBasedStateMachine):
         self.run(self.journal.close())
         self.runner.close()
 
-    @rule(id_=IDS, key=KEYS)
-    def submit(self, id_: str, key: str | None) -> None:
-        document = {"number": next(self.numbers)}
-        submitted = self.journal.submit(Submission(id_, "k", f"name {id_}", document, key=key))
-        assert self.outcome(submitted, lambda answer: answer[0].id) == self.model.submit(id_, key)
+    @rule(id_=IDS, key=KEYS, number=st.integers(1, 2))
+    def submit(self, id_: str, key: str | None, number: int) -> None:
+        submitted = self.journal.submit(Submission(id_, "k", f"name {id_}", {"number": number}, key=key))
+        assert self.outcome(submitted, lambda answer: answer[0].id) == self.model.submit(id_, key, number)
 
     @rule(id_=IDS, types=st.lists(TYPES, max_size=4))
     def append(self, id_: str, types: list[str]) -> None:

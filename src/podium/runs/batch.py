@@ -6,6 +6,7 @@ Rows go to the database all together in `flush`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,7 @@ _ORDER = {RunState.QUEUED: 0, RunState.STARTING: 1, RunState.RUNNING: 2}
 _ENDED = 3
 _TICK = 1e-6  # seconds; tells two submissions apart that came in the same moment
 
+_SECRET = re.compile(r'\{"\$secret":"[^"]*"\}')  # in JSON as `encode` writes it; what is in a text is escaped there
 _RUN = select(*RUN_COLUMNS).where(runs.c.id == bindparam("run"))
 
 
@@ -87,8 +89,11 @@ class Batch:
         self.proof: tuple[int, int] | None = None
 
     def submit(self, submission: Submission, document: str) -> tuple[Run, bool]:
-        """The run of this submission; False when its key had one already. Raises: Conflict (the id is taken)."""
-        there = self._submitted_before(submission)
+        """The run of this submission; False when its key had one already.
+
+        Raises: Conflict (the id is taken, or the key came with another document).
+        """
+        there = self._submitted_before(submission, document)
         if there is not None:
             return there, False
         self.submitted = self._now if not 0 <= self.submitted - self._now < 1 else self.submitted + _TICK
@@ -162,7 +167,7 @@ class Batch:
             run = read_run(row)
         return run
 
-    def _submitted_before(self, submission: Submission) -> Run | None:
+    def _submitted_before(self, submission: Submission, document: str) -> Run | None:
         same = runs.c.id == submission.id
         if submission.key is not None:
             same = or_(same, (runs.c.kind == submission.kind) & (runs.c.key == submission.key))
@@ -171,10 +176,19 @@ class Batch:
         if submission.key is not None:
             for id_, origin in found.items():
                 if origin == (submission.kind, submission.key):
+                    if _bare(self._document(id_), id_) != _bare(document, submission.id):
+                        hint = "Send another document under another key"
+                        raise Conflict(f"this key came with another document before, for run {id_!r}", hint=hint)
                     return self._run(id_)
         if submission.id in found:
             raise Conflict(f"there is a run {submission.id!r} already")
         return None
+
+    def _document(self, id_: str) -> str:
+        for document in self._documents:
+            if document["run"] == id_:
+                return str(document["data"])
+        return str(self._connection.execute(select(documents.c.data).where(documents.c.run == id_)).scalar_one())
 
     def _moved(self, run: Run, what: Sequence[Event]) -> Run:
         state, started, ended, error = run.state, run.started, run.ended, run.error
@@ -198,6 +212,11 @@ class Batch:
 
 def no_run(id_: str) -> NotFound:
     return NotFound(f"there is no run {id_!r}")
+
+
+def _bare(document: str, id_: str) -> str:
+    """Without what differs whenever a document is read: the run's id, and the names of secrets, which carry it."""
+    return _SECRET.sub("{}", document).replace(encode(id_, "id"), '""')
 
 
 def _origin(where: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from podium.errors import DocumentRefused, LeaseLost, Unavailable
+from podium.errors import Conflict, DocumentRefused, LeaseLost, Unavailable
 from podium.runs.actor import Actor
 from podium.runs.events import Run, RunState, Submission
 from podium.runs.journal import Journal
@@ -79,7 +79,8 @@ class Conductor:
     async def submit(self, submission: Submission) -> Run:
         """Make a run of it, once and for all: it is on disk when this returns.
 
-        Raises: DocumentRefused (unknown kind), Unavailable (closing, database away).
+        Raises: DocumentRefused (unknown kind), Conflict (its key came with another document), Unavailable (closing,
+            database away).
         """
         if submission.kind not in self._kinds:
             known = ", ".join(sorted(self._kinds))
@@ -90,12 +91,20 @@ class Conductor:
             if self._secrets is None:
                 raise Unavailable("there is no place for the secrets of a document")
             await asyncio.to_thread(self._secrets.put, name, value)
-        run, created = await self._journal.submit(submission)
+        try:
+            run, created = await self._journal.submit(submission)
+        except Conflict:
+            self._forget_secrets(submission)
+            raise
         if created:
             self._admit(run, submission.document)
-        elif self._secrets is not None and submission.secrets:
-            self._secrets.drop(submission.id)
+        else:
+            self._forget_secrets(submission)
         return run
+
+    def _forget_secrets(self, submission: Submission) -> None:
+        if self._secrets is not None and submission.secrets:
+            self._secrets.drop(submission.id)
 
     def tell(self, run: str, what: Input) -> bool:
         """Feed an input to an active run; False when there is none of that id."""

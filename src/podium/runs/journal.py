@@ -106,7 +106,8 @@ class Journal:
     async def submit(self, submission: Submission) -> tuple[Run, bool]:
         """Make it a run, on disk when this returns; False when there was one of this kind and key already.
 
-        Raises: Conflict (the id is taken), DocumentRefused, Unavailable, LeaseLost.
+        Raises: Conflict (the id is taken, or the key came with another document), DocumentRefused, Unavailable,
+            LeaseLost.
         """
         _check_words(submission)
         document = await self._off_loop(encode, submission.document, "document")
