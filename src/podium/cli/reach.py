@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from podium.errors import Conflict, DocumentRefused, NotAllowed, NotFound, PodiumError, Unavailable
+from podium.errors import Conflict, DocumentRefused, Fault, NotAllowed, NotFound, PodiumError, Unavailable
 
 if TYPE_CHECKING:
     from podium.settings import Settings
@@ -139,7 +139,8 @@ def _check(answer: httpx.Response) -> None:
     if not answer.headers.get("content-type", "").startswith("application/problem+json"):
         raise kind(f"the answer was {answer.status_code} {answer.reason_phrase}", where=answer.url.path)
     told = answer.json()
-    raise kind(told["detail"], where=told.get("where"), hint=told.get("hint"))
+    faults = [Fault(one["where"], one["what"], one.get("hint")) for one in told.get("errors", ())]
+    raise kind(told["detail"], where=told.get("where"), hint=told.get("hint"), faults=faults)
 
 
 def _gone(error: httpx.TransportError) -> Unavailable:
