@@ -229,3 +229,9 @@ def test_a_password_behind_the_address_is_refused() -> None:
     with pytest.raises(SettingsError, match="before the host") as refused:
         load(database="postgresql://h/x?user=u&password=hunter2")
     assert "hunter" not in str(refused.value)
+
+
+def test_every_secret_there_is_can_be_masked() -> None:
+    urls = {"broker": "mqtt://me:one1@b", "database": "postgresql://me:two2@d/p", "series": "http://me:three@s/p"}
+    known = load(**urls, broker_password="four", password="five5", secret_key="six66666").secrets
+    assert sorted(known) == ["five5", "four", "one1", "six66666", "three", "two2"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -206,6 +206,15 @@ class Settings(BaseSettings):
         return Location(
             self.broker.url, self.broker_username or self.broker.username, self.broker_password or self.broker.password
         )
+
+    @property
+    def secrets(self) -> Iterator[str]:
+        """Every password and key that was given, for whoever keeps them out of what is shown."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            secret = value.password if isinstance(value, Location) else value
+            if isinstance(secret, SecretStr):
+                yield secret.get_secret_value()
 
 
 class _Mapped(PydanticBaseSettingsSource):

@@ -14,6 +14,7 @@ from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 
 import pytest
+import structlog
 
 from podium.backplane import shim
 from podium.backplane.models_file import Limits, ModelEntry, ModelsFile
@@ -419,6 +420,16 @@ async def test_models_of_a_killed_podium_are_adopted(opened, tmp_path, line):
     end = asyncio.create_task(until(backplane, "lives"))
     await backplane.remove("lives")
     assert (await end).signal == signal.SIGTERM
+
+
+async def test_an_end_is_logged_once_and_not_at_every_start(opened, backplane):
+    with structlog.testing.capture_logs() as logged:
+        await run(backplane, spec("a", "pass"))
+        await backplane.close()
+        again = await opened()
+    assert [one["event"] for one in logged if one["log_level"] != "debug"] == ["model.started", "model.ended"]
+    (model,) = await again.list()
+    assert model.state.ended
 
 
 async def test_an_exit_of_an_adopted_model_is_reported(opened, tmp_path, line):

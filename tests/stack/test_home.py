@@ -64,9 +64,19 @@ def test_there_is_one_owner_at_a_time(tmp_path: Path) -> None:
 def test_a_path_too_long_for_a_socket_address_does_as_well(tmp_path: Path) -> None:
     home = made(tmp_path / ("long" * 50) / ("longer" * 30))
     assert len(str(home.path)) > 300
-    with home.claim(), socket.socket(socket.AF_UNIX) as caller:
+    with home.claim(), socket.socket(socket.AF_UNIX) as caller, home.socket_path() as path:
         assert Home(home.path).has_owner()
-        caller.connect(Home(home.path).socket_path)
+        caller.connect(path)
+
+
+def test_nothing_is_left_open(tmp_path: Path) -> None:
+    home = made(tmp_path / "data")
+    home.claim().close()
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        assert not home.has_owner()
+        home.claim().close()
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
 
 
 def own(path: Path, ready: object) -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from podium.runs.events import Event
+from podium.runs.journal import Journal
 from podium.stack import logbook
-from podium.stack.logbook import LogBook
+from podium.stack.logbook import LogBook, forget_old
+from tests.runs.counting import counting
 
 
 def below(directory: Path) -> list[str]:
@@ -55,3 +58,22 @@ async def test_a_disk_that_takes_nothing_is_counted(tmp_path: Path) -> None:
     book.note("run", "pv-1", "lost")
     book.close()
     assert book.dropped == 1
+
+
+async def test_it_goes_when_the_run_has_been_over_for_as_long_as_its_logs_are_kept(tmp_path: Path) -> None:
+    journal = Journal(f"sqlite:///{tmp_path / 'journal.db'}", owner="test", clock=lambda: 1000.0)
+    await journal.open()
+    await journal.acquire()
+    book = LogBook(tmp_path / "logs")
+    for run in ("over", "goes-on", "strange"):
+        await journal.submit(counting(run, 1))
+    for run in ("over", "strange"):
+        await journal.append(run, [Event("run.started"), Event("run.running"), Event("run.succeeded")])
+    for run in ("over", "goes-on", "strange", "of-another-journal"):
+        book.note(run, "pv-1", "said")
+    for now, left in ((1059.0, 4), (1060.0, 3)):
+        await forget_old(book, journal, lambda run, _: None if run.id == "strange" else 60.0, iter([now]).__next__)
+        assert len(await book.runs()) == left
+    assert sorted(await book.runs()) == ["goes-on", "of-another-journal", "strange"]
+    book.close()
+    await journal.close()

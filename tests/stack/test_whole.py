@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from podium.backplane.port import ModelSpec
+from podium.cli.reach import through
 from podium.errors import Conflict, Unavailable
 from podium.settings import load
 from podium.stack.whole import Stack
@@ -41,9 +42,8 @@ async def started(**given: Any) -> AsyncIterator[Stack]:
         await podium.close()
 
 
-def trusted(podium: Stack) -> httpx.AsyncClient:
-    transport = httpx.AsyncHTTPTransport(uds=podium.home.socket_path)
-    return httpx.AsyncClient(transport=transport, base_url="http://podium", timeout=30)
+def trusted(podium: Stack) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+    return through(podium.home)
 
 
 def broker_lives() -> bool:
@@ -55,6 +55,11 @@ def broker_lives() -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def broker_passwords() -> list[str]:
+    kept = json.loads(Path(".podium/broker/broker.json").read_text())
+    return [kept["podium_password"], kept["models_password"]]
 
 
 async def test_all_parts_are_ready_and_gone_again() -> None:
@@ -146,3 +151,10 @@ async def test_what_cannot_start_leaves_nothing_behind() -> None:
         await stack(broker="mqtt://127.0.0.1:1").start()
     async with started():
         assert broker_lives()
+
+
+async def test_every_password_it_has_is_kept_out_of_what_is_shown() -> None:
+    given = {"password": "open sesame", "secret_key": "k" * 32}
+    async with started(**given) as podium:
+        secrets = [given["password"], given["secret_key"], *broker_passwords()]
+        assert podium.secrets.redact(" ".join(secrets)) == "*** *** *** ***"

@@ -124,6 +124,13 @@ def _read(file: Path) -> bytes:
         return b""
 
 
+def last(text: str, lines: int | None) -> str:
+    """The text, or so many of its last lines."""
+    if lines is None:
+        return text
+    return "".join(text.splitlines(keepends=True)[-lines:]) if lines > 0 else ""
+
+
 def clear(directory: Path) -> None:
     """Remove a tree, directories that its owner may not write to included. Raises: OSError."""
     for parent, directories, _ in os.walk(directory):

@@ -24,7 +24,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from podium.backplane import shim
-from podium.backplane.folder import TAIL_BYTES, Kept, ModelFolder, clear
+from podium.backplane.folder import TAIL_BYTES, Kept, ModelFolder, clear, last
 from podium.backplane.models_file import ModelEntry, ModelsFile
 from podium.backplane.port import Model, ModelSpec, ModelState
 from podium.backplane.sessions import sessions
@@ -108,7 +108,7 @@ class ProcessBackplane:
         if self._supervisor.get(name) is None:
             raise NotFound(f"there is no model {name!r} here")
         text = await asyncio.to_thread(self._folder(name).output)
-        return text if tail is None else "".join(text.splitlines(keepends=True)[-tail:] if tail > 0 else [])
+        return last(text, tail)
 
     async def remove(self, name: str, *, grace_seconds: float = 5.0) -> None:
         await self._whole(self._remove(name, grace_seconds))
@@ -149,8 +149,9 @@ class ProcessBackplane:
             await self._clear(folder.path)
             return
         pidfd = runner.open()
-        if pidfd is None:
-            await self._conclude(kept, runner.pid)
+        if pidfd is None:  # it may have ended long ago, so this is no news
+            model = await self._conclude(kept, runner.pid)
+            log.debug("model.ended_before", model=kept.name, state=model.state.value, reason=model.reason)
         else:
             self._attend(_Live(kept, runner.pid, pidfd))
             self._seen(kept, ModelState.RUNNING)
@@ -183,12 +184,13 @@ class ProcessBackplane:
         self._background(self._part_with(live))
 
     async def _part_with(self, live: _Live) -> None:
-        await self._conclude(live.kept, live.shim)
+        model = await self._conclude(live.kept, live.shim)
+        log.info("model.ended", model=model.name, state=model.state.value, reason=model.reason)
         os.close(live.pidfd)
         del self._live[live.kept.name]
         live.ended.set()
 
-    async def _conclude(self, kept: Kept, session: int) -> None:
+    async def _conclude(self, kept: Kept, session: int) -> Model:
         folder = self._folder(kept.name)
         while (ending := await self._off(folder.ending)) is None:
             await self._signal(session, signal.SIGKILL)
@@ -198,7 +200,7 @@ class ProcessBackplane:
         lines = last_lines(await self._off(folder.output, TAIL_BYTES))
         exit_code = ending.code if ending.code >= 0 else None
         number = -ending.code if ending.code < 0 else None
-        model = self._seen(
+        return self._seen(
             kept,
             ModelState.TERMINATED_FAILED if ending.code else ModelState.TERMINATED_SUCCESSFULL,
             ended=ending.ended,
@@ -207,7 +209,6 @@ class ProcessBackplane:
             reason=ending.fault or explain(exit_code, number, out_of_memory=ending.out_of_memory),
             last_lines=lines,
         )
-        log.info("model.ended", model=kept.name, state=model.state.value, reason=model.reason)
 
     async def _remove(self, name: str, grace_seconds: float) -> None:
         async with self._lock(name):

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import structlog
 
-from podium.runs.secrets import redact_urls
-
-Processor = Callable[[Any, str, MutableMapping[str, Any]], MutableMapping[str, Any]]
+from podium.runs.secrets import Secrets, redact_urls
 
 LARGEST_LOG = 20 * 2**20
 
@@ -29,10 +27,12 @@ def to_file(path: Path, level: str) -> None:
     _configure(level, path.open("a", encoding="utf-8", buffering=1), colours=False)
 
 
-def redact(processor: Processor) -> None:
-    """Have a processor that knows secrets see every event before it is written."""
+def redact(secrets: Secrets) -> None:
+    """Have these taken out of everything before it is written."""
     processors = structlog.get_config()["processors"]
-    structlog.configure(processors=[*processors[:-1], processor, processors[-1]])
+    structlog.configure(processors=[*processors[:-1], secrets.processor, processors[-1]])
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_Redacting(secrets.redact))
 
 
 def _configure(level: str, to: TextIO, *, colours: bool) -> None:
@@ -53,10 +53,14 @@ def _configure(level: str, to: TextIO, *, colours: bool) -> None:
     )
     # What libraries log: through the same gate, from warnings on.
     handler = logging.StreamHandler(to)
-    handler.setFormatter(_Redacting("%(asctime)s [%(levelname)s] %(name)s: %(message)s"))
+    handler.setFormatter(_Redacting(redact_urls))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
 class _Redacting(logging.Formatter):
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        super().__init__("%(asctime)s [%(levelname)s] %(name)s: %(message)s")
+        self._redact = redact
+
     def format(self, record: logging.LogRecord) -> str:
-        return redact_urls(super().format(record))
+        return self._redact(super().format(record))

@@ -67,10 +67,13 @@ class Client:
         return answer
 
 
-def through(home: Home) -> httpx.AsyncClient:
+@asynccontextmanager
+async def through(home: Home) -> AsyncIterator[httpx.AsyncClient]:
     """The owner's socket file."""
-    transport = httpx.AsyncHTTPTransport(uds=home.socket_path)
-    return httpx.AsyncClient(transport=transport, base_url=BASE, timeout=ANSWER_SECONDS)
+    with home.socket_path() as path:
+        transport = httpx.AsyncHTTPTransport(uds=path)
+        async with httpx.AsyncClient(transport=transport, base_url=BASE, timeout=ANSWER_SECONDS) as http:
+            yield http
 
 
 @asynccontextmanager

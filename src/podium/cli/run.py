@@ -142,7 +142,7 @@ async def conducted(settings: Settings) -> AsyncIterator[tuple[Client, Stack | N
 
         stack = Stack(settings, page=False)
         logs.to_file(home.path / "podium.log", settings.log_level)
-        logs.redact(stack.secrets.processor)
+        logs.redact(stack.secrets)
         try:
             await stack.start()
         except Conflict:

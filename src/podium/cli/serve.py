@@ -99,7 +99,7 @@ async def _serve(settings: Settings) -> int:
 
     logs.to_terminal(settings.log_level)
     stack = Stack(settings)
-    logs.redact(stack.secrets.processor)
+    logs.redact(stack.secrets)
     on_signals(stack.stop)
     starting = asyncio.create_task(stack.start())
     stopped = asyncio.create_task(stack.stopping.wait())

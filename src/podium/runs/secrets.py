@@ -104,10 +104,11 @@ class Secrets:
             self.know(value)
         return value
 
-    def know(self, value: str) -> None:
-        """Mask this value from now on, wherever it came from."""
-        if len(value) >= _SHORTEST and value not in self._known:
-            self._known |= {value, quote(value, safe="")}
+    def know(self, *values: str) -> None:
+        """Mask these from now on, wherever they came from."""
+        new = {value for value in values if len(value) >= _SHORTEST} - self._known
+        if new:
+            self._known |= new | {quote(value, safe="") for value in new}
             longest_first = sorted(self._known, key=len, reverse=True)
             self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 

@@ -67,6 +67,11 @@ class Exchange:
         assert location is not None  # else there is one of our own  # noqa: S101
         return _told(location, self._settings.broker_advertise)
 
+    @property
+    def passwords(self) -> list[str]:
+        """Those of a broker of our own."""
+        return [self._broker.credentials.password, self._broker.models.password] if self._broker else []
+
     async def close(self, *, models_live: bool) -> None:
         """Let go; an embedded broker goes on while models live that need it."""
         await self.bus.close()

@@ -24,7 +24,6 @@ class Home:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
-        self._handle: int | None = None
 
     @property
     def exists(self) -> bool:
@@ -52,12 +51,14 @@ class Home:
         """Apart from Podium's own, so that no document can ask for those."""
         return Secrets(self.path / "document-secrets")
 
-    @property
-    def socket_path(self) -> str:
+    @contextmanager
+    def socket_path(self) -> Iterator[str]:
         """A name for the socket file that fits into a socket address, however long the path of the directory is."""
-        if self._handle is None:
-            self._handle = os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        return f"/proc/self/fd/{self._handle}/{_SOCKET}"
+        handle = os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield f"/proc/self/fd/{handle}/{_SOCKET}"
+        finally:
+            os.close(handle)
 
     def has_owner(self) -> bool:
         return self.exists and self._answered()
@@ -70,7 +71,8 @@ class Home:
                 raise Conflict("another Podium owns this data directory", where=str(self.path), hint=hint)
             (self.path / _SOCKET).unlink(missing_ok=True)  # of a past owner; nobody else ever takes it away
             listening = socket.socket(socket.AF_UNIX)
-            listening.bind(self.socket_path)
+            with self.socket_path() as path:
+                listening.bind(path)
             (self.path / _SOCKET).chmod(0o600)
             listening.listen(1024)
             return listening
@@ -88,9 +90,9 @@ class Home:
         (self.path / _MODELS_PORT).write_text(f"{port}\n")
 
     def _answered(self) -> bool:
-        with socket.socket(socket.AF_UNIX) as probe:
+        with socket.socket(socket.AF_UNIX) as probe, self.socket_path() as path:
             try:
-                probe.connect(self.socket_path)
+                probe.connect(path)
             except (ConnectionRefusedError, FileNotFoundError):
                 return False
             return True

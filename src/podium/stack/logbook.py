@@ -1,15 +1,26 @@
-"""What models say on the bus, a file each: for models of somebody else's backplane it is all there is of their logs."""
+"""What models say on the bus, a file each: for models of somebody else's backplane it is all there is of their logs.
+
+It goes when the run's document says: as long after the run's end as the backplane keeps what its models wrote.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
+import time
 from collections import deque
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import BoundedSemaphore
+from typing import Any
 from urllib.parse import quote, unquote
 
 import structlog
+
+from podium.errors import NotFound, PodiumError
+from podium.runs.events import Run
+from podium.runs.journal import Journal
 
 log = structlog.get_logger()
 
@@ -38,6 +49,13 @@ class LogBook:
         """By model: all it said, or the last lines."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, run, tail)
 
+    async def runs(self) -> list[str]:
+        """Of which runs there is something."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._runs)
+
+    async def drop(self, run: str) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._drop, self._directory / safe(run))
+
     def close(self) -> None:
         self._thread.shutdown()
 
@@ -62,6 +80,38 @@ class LogBook:
             with path.open(encoding="utf-8") as file:
                 found[unquote(path.name.removesuffix(SUFFIX))] = "".join(deque(file, tail))
         return found
+
+    def _runs(self) -> list[str]:
+        return [unquote(path.name) for path in self._directory.iterdir()] if self._directory.is_dir() else []
+
+    def _drop(self, directory: Path) -> None:
+        try:
+            shutil.rmtree(directory)
+        except OSError as error:
+            log.warning("logbook.not_removed", path=str(directory), reason=error.strerror)
+
+
+async def forget_old(
+    book: LogBook,
+    journal: Journal,
+    keeps: Callable[[Run, Mapping[str, Any]], float | None],
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Drop what was said in runs that ended longer ago than their logs are kept.
+
+    `keeps` tells for how many seconds a run's document has them kept; None where nobody knows that kind of run.
+    """
+    for id_ in await book.runs():
+        try:
+            run = await journal.run(id_)
+            kept = keeps(run, await journal.document(id_)) if run.ended else None
+        except NotFound:
+            continue  # of another journal
+        except PodiumError as error:
+            log.warning("logbook.not_looked_after", run=id_, reason=str(error))
+            continue
+        if kept is not None and run.ended is not None and clock() >= run.ended + kept:
+            await book.drop(id_)
 
 
 def safe(name: str) -> str:

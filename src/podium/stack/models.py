@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from podium.backplane.folder import ModelFolder
+from podium.backplane.folder import ModelFolder, last
 from podium.backplane.models_file import ModelsFile
 from podium.backplane.process import ProcessBackplane
 from podium.errors import NotFound
@@ -63,7 +63,7 @@ def _left(home: Home, run: str, tail: int | None) -> dict[str, str]:
             log.warning("model.folder_unreadable", folder=str(folder.path), error=str(error))
             continue
         if kept is not None and kept.labels.get(OF_RUN) == run and (text := folder.output()):
-            found[kept.labels.get(OF_MODEL, kept.name)] = "".join(text.splitlines(keepends=True)[-(tail or 0) :])
+            found[kept.labels.get(OF_MODEL, kept.name)] = last(text, tail)
     return found
 
 

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 import structlog
 from pydantic import SecretStr
@@ -29,12 +30,13 @@ from podium.stack import models, results
 from podium.stack.dialects import DIALECTS, House, dropped
 from podium.stack.exchange import Exchange, ForModels, Unlinked
 from podium.stack.home import Home
-from podium.stack.logbook import LogBook
+from podium.stack.logbook import LogBook, forget_old
 from podium.stack.measured import MeasuredJournal
 from podium.stores.registry import Registry
 
 log = structlog.get_logger()
 
+FORGET_SECONDS = 600.0  # between two looks for logs that have been kept long enough
 END_SECONDS = 15.0  # for runs to end when all is to end; then their models are ended by force
 WILDCARDS = ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
 
@@ -51,6 +53,7 @@ class Stack:
         self.home = Home(settings.data)
         self.home.create()
         self.secrets = self.home.secrets
+        self.secrets.know(*settings.secrets)
         self._document_secrets = self.home.document_secrets
         self.stopping = asyncio.Event()
         self.addresses: list[str] = []
@@ -150,6 +153,7 @@ class Stack:
         away = await self._journal.acquire()
         await self._exchange.open()
         opened.push_async_callback(self._close_exchange)
+        self.secrets.know(*self._exchange.passwords)
         await self._open_series()
         await self._registry.seed(models.images(self.settings))
         await self._backplane.start()
@@ -193,6 +197,7 @@ class Stack:
         await conductor.start(away)
         self._opened.push_async_callback(conductor.close)
         self._opened.callback(asyncio.create_task(self._watch_lease(), name="lease").cancel)
+        self._opened.callback(asyncio.create_task(self._forget_logs(), name="logs").cancel)
         self._app(house)
 
     def _app(self, house: House) -> None:
@@ -283,6 +288,18 @@ class Stack:
         await self._journal.lost.wait()
         log.error("podium.lost", reason="another Podium has taken over these runs; this one ends")
         self.stop()
+
+    async def _forget_logs(self) -> None:
+        """Of what models said on the bus, as the backplane does of what they wrote."""
+        while True:
+            await forget_old(self._book, self._journal, self._keeps_logs)
+            await asyncio.sleep(FORGET_SECONDS)
+
+    def _keeps_logs(self, run: Run, document: Mapping[str, Any]) -> float | None:
+        for dialect in self._dialects:
+            if run.kind in dialect.kinds:
+                return dialect.keeps_logs_seconds(document)
+        return None
 
     # Ending
 

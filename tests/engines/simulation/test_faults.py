@@ -34,6 +34,21 @@ def test_a_model_that_dies_ends_the_run_at_once():
     assert run.last.data["error"]["exit_code"] == 3
 
 
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("exit code 3", "ended with exit code 3 in step 1 of 3"),
+        ("exit code 3: for want of memory", "ended with exit code 3 in step 1 of 3: for want of memory"),
+        ("it was removed", "ended with exit code 3 in step 1 of 3: it was removed"),
+    ],
+)
+def test_an_exit_code_is_told_once(reason, told):
+    run = Driver()
+    run.stepping()
+    run.feed(ModelEnded, "b-1", False, 3, reason)
+    assert run.last.data["error"]["reason"] == f"model b-1 {told}"
+
+
 def test_a_model_may_not_leave_early_either():
     run = Driver()
     run.stepping()

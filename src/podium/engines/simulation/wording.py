@@ -36,7 +36,9 @@ def ended(state: State, what: ModelEnded) -> Failure:
     else:
         code = f" with exit code {what.exit_code}" if what.exit_code is not None else ""
         told = f"model {what.model} ended{code} {when(state)}"
-    reason = f"{told}: {what.reason}" if what.reason else told
+    # A backplane's reason may begin with the exit code, or be no more than that.
+    more = (what.reason or "").removeprefix(f"exit code {what.exit_code}").removeprefix(": ")
+    reason = f"{told}: {more}" if more else told
     return Failure(reason, what.model, what.exit_code, tuple(what.last_lines))
 
 
