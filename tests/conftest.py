@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.parts.influx", "tests.parts.mosquitto", "tests.parts.nats", "tests.parts.postgres"]
+pytest_plugins = [
+    "tests.parts.influx",
+    "tests.parts.mosquitto",
+    "tests.parts.nats",
+    "tests.parts.postgres",
+    "tests.parts.seaweedfs",
+]
