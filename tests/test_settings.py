@@ -124,6 +124,33 @@ def test_credentials_of_the_broker_may_come_apart_from_its_address(monkeypatch: 
     assert location.full == "mqtt://user:s@host"
 
 
+def test_artifacts_are_with_all_other_data_unless_said_otherwise() -> None:
+    assert load(data="here").artifacts_place == Path("here/artifacts")
+    assert load(artifacts="/srv/artifacts").artifacts_place == Path("/srv/artifacts")
+    assert load(artifacts="file:///srv/my%20artifacts").artifacts_place == Path("/srv/my artifacts")
+
+
+def test_credentials_of_the_artifact_store_may_come_apart_from_its_address(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("s3cret\n")
+    monkeypatch.setenv("PODIUM_ARTIFACTS_USERNAME", "podium")
+    monkeypatch.setenv("PODIUM_ARTIFACTS_PASSWORD_FILE", str(tmp_path / "password"))
+    settings = load(artifacts="https://s3.example?region=eu-west-1")
+    assert isinstance(settings.artifacts_place, Location)
+    assert settings.artifacts_place.full == "https://podium:s3cret@s3.example?region=eu-west-1"
+    assert "s3cret" in settings.secrets
+    assert "s3cret" not in repr(settings)
+
+
+def test_the_artifact_store_has_the_names_of_the_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"HOST": "minio", "PORT": "9001", "USER": "podium", "PASS": "p@ss"}.items():
+        monkeypatch.setenv(f"MINIO_{name}", value)
+    place = load().artifacts_place
+    assert isinstance(place, Location)
+    assert (place.url, place.full) == ("http://minio:9001", "http://podium:p%40ss@minio:9001")
+
+
 @pytest.mark.parametrize("url", ["mqtt://h:1", "mqtt://u@h", "mqtt://u:p@h", "http://%C3%BC:%40%2F@h:1/x?y=z"])
 def test_a_location_is_taken_apart_and_put_together_again(url: str) -> None:
     assert Location.parse(url).full == url
@@ -139,7 +166,7 @@ def test_a_location_is_taken_apart_and_put_together_again(url: str) -> None:
         ({"backplane": "docker"}, "the docker backplane does not exist yet"),
         ({"backplane": "kubernetes"}, "the kubernetes backplane does not exist yet"),
         ({"backplane": "x"}, "backplane: "),
-        ({"artifacts": "s3://bucket"}, "artifacts: nothing makes artifacts yet"),
+        ({"artifacts": "http://user:pass:word/@host"}, "artifacts: not a URL"),
         ({"broker": "host:1883"}, "broker: not a URL"),
         ({"models": "none.yaml"}, "models: there is no file 'none.yaml'"),
         ({"dots": {"qos": 3}}, "dots.qos: "),

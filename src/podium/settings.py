@@ -31,7 +31,16 @@ log = structlog.get_logger()
 
 PREFIX = "PODIUM_"
 CONFIG_FILE = "podium.toml"
-_FROM_FILES = ("password", "secret_key", "broker", "broker_password", "database", "series", "artifacts")
+_FROM_FILES = (
+    "password",
+    "secret_key",
+    "broker",
+    "broker_password",
+    "database",
+    "series",
+    "artifacts",
+    "artifacts_password",
+)
 # What a cluster puts into every container that stands behind a service called `podium`, and what our tests read.
 _NOT_OURS = ("PODIUM_SERVICE_", "PODIUM_PORT_", "PODIUM_TEST_", "PODIUM_FAILPOINTS")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
@@ -91,6 +100,14 @@ def _location(value: object) -> object:
     return Location.parse(value) if isinstance(value, str) else value
 
 
+def _directory_or_location(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value.startswith("file:///"):
+        return Path(unquote(value.removeprefix("file://")))
+    return Location.parse(value) if "://" in value else Path(value)
+
+
 def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
@@ -141,7 +158,9 @@ class Settings(BaseSettings):
     broker_advertise: str | None = None
     influx_advertise: str | None = None
     database: Where | None = None
-    artifacts: Where | None = None
+    artifacts: Annotated[Path | Location | None, BeforeValidator(_directory_or_location)] = None
+    artifacts_username: str | None = None
+    artifacts_password: SecretStr | None = None
     series: Where | None = None
     backplane: Literal["process"] = "process"
     models: Path | None = None
@@ -157,13 +176,6 @@ class Settings(BaseSettings):
     def _backplane_exists(cls, value: object) -> object:
         if value in ("docker", "kubernetes"):
             raise ValueError(f"the {value} backplane does not exist yet; the one there is, is `process`")
-        return value
-
-    @field_validator("artifacts", mode="before")
-    @classmethod
-    def _artifacts_exist(cls, value: object) -> object:
-        if value is not None:
-            raise ValueError("nothing makes artifacts yet, so there is no store for them")
         return value
 
     @field_validator("port", mode="before")
@@ -197,6 +209,16 @@ class Settings(BaseSettings):
         toml = TomlConfigSettingsSource(settings_cls, os.environ.get(f"{PREFIX}CONFIG", CONFIG_FILE))
         secrets, legacy = _SecretFiles(settings_cls), _LegacyNames(settings_cls)
         return init_settings, env_settings, secrets, toml, legacy
+
+    @property
+    def artifacts_place(self) -> Location | Path:
+        """With the credentials that were given apart from it; by default it is with all other data."""
+        if self.artifacts is None:
+            return self.data / "artifacts"
+        if isinstance(self.artifacts, Path):
+            return self.artifacts
+        user, password = self.artifacts.username, self.artifacts.password
+        return Location(self.artifacts.url, self.artifacts_username or user, self.artifacts_password or password)
 
     @property
     def broker_location(self) -> Location | None:
@@ -252,6 +274,9 @@ class _LegacyNames(_Mapped):
         if "MQTT_HOST" in given:
             user = _user(given.get("MQTT_USERNAME"), given.get("MQTT_PASSWORD"))
             found["broker"] = f"mqtt://{user}{given['MQTT_HOST']}:{given.get('MQTT_PORT', '1883')}"
+        if "MINIO_HOST" in given:
+            user = _user(given.get("MINIO_USER"), given.get("MINIO_PASS"))
+            found["artifacts"] = f"http://{user}{given['MINIO_HOST']}:{given.get('MINIO_PORT', '9000')}"
         if "INFLUXDB_HOST" in given:
             user = _user(given.get("INFLUXDB_USER"), given.get("INFLUXDB_PASSWORD"))
             port, database = given.get("INFLUXDB_PORT", "8086"), given.get("INFLUXDB_NAME", "")

@@ -272,7 +272,11 @@ class TestS3:
             "subjectAltName=IP:127.0.0.1",
         ]
         openssl = executable("openssl", "openssl")
-        subprocess.run([openssl, *words, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+        subprocess.run(
+            [openssl, *words, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+            check=True,
+            capture_output=True,
+        )
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(certificate, key)
         return tls

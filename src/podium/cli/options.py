@@ -19,6 +19,9 @@ Database = Annotated[
 Series = Annotated[
     str | None, typer.Option("--series", help="http:// URL of an InfluxDB 1.x, with the database as its path.")
 ]
+Artifacts = Annotated[
+    str | None, typer.Option("--artifacts", help="http(s):// URL of an S3, or a directory.", show_default="in --data")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Run = Annotated[str, typer.Argument(help="The run's id.")]
 

@@ -39,7 +39,7 @@ def serve(
     broker_advertise: Annotated[str | None, typer.Option(help="host:port of the broker, as models see it.")] = None,
     influx_advertise: Annotated[str | None, typer.Option(help="host:port for results, as models see it.")] = None,
     database: options.Database = None,
-    artifacts: Annotated[str | None, typer.Option(help="URL of the artifact store.")] = None,
+    artifacts: options.Artifacts = None,
     series: options.Series = None,
     backplane: Annotated[str | None, typer.Option(help="Where models run.", show_default="process")] = None,
     models: options.Models = None,
