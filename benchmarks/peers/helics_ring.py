@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 import time
+from multiprocessing.connection import wait
 from multiprocessing.synchronize import Barrier
 
 import helics as h
@@ -49,9 +50,14 @@ def main(count: int, steps: int) -> float:
     ]
     for process in processes:
         process.start()
+    alive = {process.sentinel: process for process in processes}
+    while alive:
+        for sentinel in wait(list(alive)):
+            if code := alive.pop(sentinel).exitcode:
+                for process in alive.values():
+                    process.kill()
+                raise RuntimeError(f"a federate ended with exit code {code}")
     seconds = times.get()
-    for process in processes:
-        process.join()
     h.helicsBrokerDisconnect(broker)
     h.helicsCloseLibrary()
     return steps / seconds

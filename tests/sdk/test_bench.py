@@ -36,6 +36,9 @@ def sources_seen(esdl_type: str, source_type: str, connected: Any) -> dict[str, 
 @pytest.mark.parametrize(
     ("esdl_type", "source_type", "connected", "seen"),
     [
+        ("EConnection", "Transformer", "upstream", {"ec1": ["tr"], "ec2": ["tr"]}),
+        ("Transformer", "EConnection", "downstream", {"tr": ["ec1", "ec2"]}),
+        ("Transformer", "EConnection", "upstream", {"tr": []}),
         ("EConnection", "PVInstallation", "any", {"ec1": ["pv1"], "ec2": ["pv2"]}),
         ("EConnection", "PVInstallation", "ports", {"ec1": ["pv1"], "ec2": ["pv2"]}),
         ("Transformer", "EConnection", "ports", {"tr": ["ec1", "ec2"]}),

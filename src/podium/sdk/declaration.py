@@ -17,7 +17,7 @@ from podium.sdk.context import Context, Value
 
 Result: TypeAlias = "float | Sequence[float] | Mapping[str, float | Sequence[float]]"
 Function: TypeAlias = Callable[[Context], Result]
-Connected = Literal["any", "ports", "inside", "around", "beside", "same", "all"]
+Connected = Literal["any", "ports", "upstream", "downstream", "inside", "around", "beside", "same", "all"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _SERVICE = re.compile(r"[a-z][a-z0-9_-]*")
@@ -66,9 +66,10 @@ class Input:
         source: the service that sends it, or the ESDL type that service computes for.
         output: what the sender calls it, if not `name`.
         unit: for people, such as "W".
-        connected: which objects of the sender count. "ports": their ports are connected to mine; "inside": my object
-            contains them, however deep; "around": they contain it; "any": one of these three; "beside": they stand in
-            the same container (the same home); "same": my object itself, as another calculation has it; "all": all.
+        connected: which objects of the sender count. "ports": their ports are connected to mine; "upstream": to an
+            InPort of mine; "downstream": to an OutPort of mine; "inside": my object contains them, however deep;
+            "around": they contain it; "any": ports, inside or around; "beside": they stand in the same container (the
+            same home); "same": my object itself, as another calculation has it; "all": all.
         previous: the value of the step before. This breaks a circle of services that need each other.
         start: what stands for a value that does not exist yet, as `previous` in the first step.
         default: makes the input optional: what it is worth when the simulation has no such service, or my object no

@@ -81,6 +81,16 @@ class EsdlObject:
         return self._system.connected(self)
 
     @property
+    def upstream(self) -> tuple[EsdlObject, ...]:
+        """The objects that feed its InPorts, each once."""
+        return self._system.connected(self, "InPort")
+
+    @property
+    def downstream(self) -> tuple[EsdlObject, ...]:
+        """The objects that its OutPorts feed, each once."""
+        return self._system.connected(self, "OutPort")
+
+    @property
     def ancestors(self) -> Iterator[EsdlObject]:
         """What contains it, from the inside out."""
         parent = self.parent
@@ -137,8 +147,10 @@ class EnergySystem:
         port = element.attrib["id"]
         return Port(port, _type(element), element.get("name", ""), tuple(self._links.get(port, ())))
 
-    def connected(self, thing: EsdlObject) -> tuple[EsdlObject, ...]:
-        owners = (self._owner.get(far) for port in thing.ports for far in port.connected_to)
+    def connected(self, thing: EsdlObject, port_type: str | None = None) -> tuple[EsdlObject, ...]:
+        """The objects at the other end of its ports, or of those of one type (`InPort`, `OutPort`), each once."""
+        ports = (port for port in thing.ports if port_type in (None, port.type))
+        owners = (self._owner.get(far) for port in ports for far in port.connected_to)
         return tuple({owner.id: owner for owner in owners if owner is not None}.values())
 
     def _read(self, root: ET.Element, container: EsdlObject | None) -> None:

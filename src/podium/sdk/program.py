@@ -1,7 +1,7 @@
 """The main program of a service: its conversation with the orchestrators, from ready to done.
 
-Messages come out of one queue and are handled one after another in the main thread, which also calculates; the network
-has its own thread. What an orchestrator repeats (after a restart, a lost connection) is answered again, not done again.
+Messages are handled one after another in the main thread, which also calculates and drives the network while it waits.
+What an orchestrator repeats (after a restart, a lost connection) is answered again, not done again.
 """
 
 from __future__ import annotations
@@ -9,13 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import os
-import queue
 import signal
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -27,7 +24,7 @@ from podium.sdk.context import Parameter
 from podium.sdk.environment import Environment, EnvironmentProblem, parameters
 from podium.sdk.esdl import EsdlError
 from podium.sdk.model import CalculationFailed, Datum, Model, Step
-from podium.sdk.network import Link, LinkProblem, Received, Restored
+from podium.sdk.network import Link, LinkProblem, Received, Restored, Woken
 from podium.sdk.parameters import ModelParameters, ParametersError
 from podium.sdk.results import ResultsWriter
 from podium.sdk.service import CalculationService
@@ -38,13 +35,8 @@ PATIENCE_SECONDS = 10.0  # after so long without its inputs, a step says what it
 TERMINATED = 128 + signal.SIGTERM
 
 
-@dataclass(frozen=True, slots=True)
-class _Terminate:
-    """SIGTERM came."""
-
-
 class _Terminated(BaseException):
-    """Ends what is under way."""
+    """SIGTERM came; ends what is under way."""
 
 
 def main(service: CalculationService) -> int:
@@ -69,9 +61,8 @@ class Program:
         self._service = service
         self._environment = environment
         self._settings = settings
-        self._inbox: queue.SimpleQueue[Received | Restored | LinkProblem | _Terminate] = queue.SimpleQueue()
         name = f"{environment.simulation}-{environment.model}-{os.urandom(4).hex()}"
-        self._link = Link(environment.broker, name, self._inbox.put)
+        self._link = Link(environment.broker, name)
         self._results: ResultsWriter | None = None
         self._parameters: ModelParameters | None = None
         self._model: Model | None = None
@@ -90,19 +81,18 @@ class Program:
         signal.signal(signal.SIGTERM, self._on_sigterm)
         handler = _LogTopic(self._link, topics.log(*self._me))
         try:
-            with self._ended_by_sigterm():
-                self._link.connect()
-                logging.getLogger().addHandler(handler)
-                ping, pong = topics.health_of_model(*self._me[1:])
-                self._link.answer(ping, lambda payload: self._answer_ping(payload, pong))
-                mine = (self._parameters_topic, self._step_topic, self._done_topic, self._step_for_all_topic)
-                self._link.subscribe(mine)
+            self._link.connect()
+            logging.getLogger().addHandler(handler)
+            ping, pong = topics.health_of_model(*self._me[1:])
+            self._link.answer(ping, lambda payload: self._answer_ping(payload, pong))
+            mine = (self._parameters_topic, self._step_topic, self._done_topic, self._step_for_all_topic)
+            self._link.subscribe(mine)
             self._say_ready()
             while not self._handle(self._next()):
                 pass
         except (LinkProblem, ParametersError, EsdlError, CalculationFailed) as error:
             return self._fail(error)
-        except _Terminated:
+        except (Woken, _Terminated):
             log.info("ended by SIGTERM")
             return TERMINATED
         else:
@@ -119,17 +109,13 @@ class Program:
 
     def _next(self) -> Received | Restored:
         """The next thing to handle. Raises: LinkProblem, _Terminated."""
-        while True:
-            try:
-                item = self._inbox.get(timeout=None if self._answered else PATIENCE_SECONDS)
-            except queue.Empty:
+        while not self._terminating:
+            item = self._link.receive(timeout=None if self._answered else PATIENCE_SECONDS)
+            if item is not None:
+                return item
+            if not self._terminating:
                 self._say_what_is_missing()
-                continue
-            if isinstance(item, LinkProblem):
-                raise item
-            if isinstance(item, _Terminate):
-                raise _Terminated
-            return item
+        raise _Terminated
 
     def _handle(self, item: Received | Restored) -> bool:
         """Do what a message asks for. True: the simulation is done."""
@@ -221,9 +207,8 @@ class Program:
 
     def _calculate(self, model: Model) -> None:
         """Go as far as the inputs allow, and answer the step when all is done."""
-        with self._ended_by_sigterm():
-            for datum in model.calculate():
-                self._send(datum)
+        for datum in self._ended_by_sigterm(model.calculate()):
+            self._send(datum)
         if not model.done:
             return
         if self._results is not None:
@@ -303,7 +288,7 @@ class Program:
             log.warning("step %d still waits for %s%s", self._model.step.number, ", ".join(missing[:5]), more)
 
     def _answer_ping(self, payload: bytes, pong: str) -> None:
-        """In the network thread."""
+        """In whatever thread drives the link."""
         try:
             pb.PingHealthMSOToModel.FromString(payload)
         except DecodeError as error:
@@ -322,23 +307,26 @@ class Program:
         self._tell_simulator("ErrorOccurred", pb.ErrorOccurred(error_message=text))
         return 1
 
-    @contextmanager
-    def _ended_by_sigterm(self) -> Iterator[None]:
-        """What may take long, and is ended at once by SIGTERM."""
-        self._interruptible = True
-        try:
-            if self._terminating:  # it came just before
-                raise _Terminated
-            yield
-        finally:
-            self._interruptible = False
+    def _ended_by_sigterm(self, calculated: Iterator[Datum]) -> Iterator[Datum]:
+        """The same, while SIGTERM ends at once what may take long, and nothing else."""
+        while True:
+            self._interruptible = True
+            try:
+                if self._terminating:  # it came just before
+                    raise _Terminated
+                datum = next(calculated, None)
+            finally:
+                self._interruptible = False
+            if datum is None:
+                return
+            yield datum
 
     def _on_sigterm(self, _number: int, _frame: FrameType | None) -> None:
         self._terminating = True
         if self._interruptible:
             self._interruptible = False  # a second one must not disturb the tidying up
             raise _Terminated
-        self._inbox.put(_Terminate())  # a SimpleQueue may be filled from a signal handler
+        self._link.wake()
 
 
 class _LogTopic(logging.Handler):

@@ -186,6 +186,8 @@ class _Neighbours:
         found: set[str] = set()
         if connected in ("any", "ports"):
             found |= {other.id for other in thing.connected}
+        if connected in ("upstream", "downstream"):
+            found |= {other.id for other in (thing.upstream if connected == "upstream" else thing.downstream)}
         if connected in ("any", "around"):
             found |= {other.id for other in thing.ancestors}
         if connected in ("any", "inside"):
