@@ -334,12 +334,6 @@ async def test_many_simulations_at_once(mso, so):
     ("topic", "payload", "reason"),
     [
         ("/lifecycle/dots-so/mso/sim/DeployModels", b"\xff", "malformed body"),
-        ("/lifecycle/dots-so/mso/sim/DeployModels", b"", "no models, or ids that no topic can carry"),
-        (
-            "/lifecycle/dots-so/mso/sim/DeployModels",
-            pb.DeployModels(modelConfigurations=[pb.ModelConfiguration(modelID="a/+")]).SerializeToString(),
-            "no models, or ids that no topic can carry",
-        ),
         ("/lifecycle/dots-so/mso/sim/MakeTea", b"", "unknown message"),
         ("/lifecycle/dots-so/mso/DeployModels", b"", "topic of the wrong length"),
         ("/lifecycle/dots-so/mso/a/b/c/d/DeployModels", b"", "topic of the wrong length"),
@@ -358,6 +352,38 @@ async def test_what_makes_no_sense_is_counted(mso, so, topic, payload, reason):
     await so.sync()
     assert mso.dropped == {reason: 1}
     assert mso.simulations == {}
+
+
+@pytest.mark.parametrize(
+    ("ids", "answered", "reason"),
+    [
+        (["a", "b", "a"], ["a", "b"], "more than one model has the id 'a'"),
+        (["a/+", "b"], ["a__", "b"], "no topic can carry / + in the model id 'a/+'"),
+        (["", "b"], ["_", "b"], "a model has no id"),
+        ([], [], ""),
+    ],
+)
+async def test_models_that_cannot_be_called_so_are_refused_in_words(mso, so, ids, answered, reason):
+    request = pb.DeployModels(modelConfigurations=[pb.ModelConfiguration(modelID=id_, imageUrl=IMAGE) for id_ in ids])
+    for times in (1, 2):  # the second time it says the same again
+        so.say("/lifecycle/dots-so/mso/sim/DeployModels", request.SerializeToString())
+        await so.over("sim", times)
+    for model in answered:
+        end = await so.end("sim", model)
+        assert (end.status, end.reason) == (pb.FAILED, f"the request was refused: {reason}")
+    assert so.count("ModelHasTerminated") == 2 * len(answered)
+    assert mso.dropped == {"no models, or ids that cannot be": 1}
+    assert mso.simulations == {}
+
+
+async def test_what_cannot_be_asked_of_models_that_live_leaves_them_alone(mso, so):
+    so.deploy("sim", "a", "b")
+    await so.ready("sim")
+    request = pb.DeployModels(modelConfigurations=[pb.ModelConfiguration(modelID="c")] * 2)
+    so.say("/lifecycle/dots-so/mso/sim/DeployModels", request.SerializeToString())
+    await so.sync()
+    assert mso.dropped == {"no models, or ids that cannot be": 1}
+    assert {model.state for model in mso.simulations["sim"].models.values()} == {ModelState.RUNNING}
 
 
 async def test_unknown_and_late_models(mso, so):

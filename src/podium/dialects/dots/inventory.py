@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from podium.backplane.port import Model, ModelSpec, ModelState
+from podium.dialects.dots.names import uncarried
 from podium.sdk import lifecycle_pb2 as pb
 
 KEEP_LOGS_HOURS = 24.0  # where the request makes no sense
@@ -101,13 +103,38 @@ def pod_name(simulator: str, simulation: str, model: str) -> str:
     return f"{simulator}-{simulation}-{model}".lower()
 
 
-def keep_logs_hours(request: pb.DeployModels) -> float:
+def refused(simulation: str, request: pb.DeployModels) -> Simulation | None:
+    """A simulation of which nothing is started because its models cannot be called so; None where they can.
+
+    What no topic can carry of an id is `_` in the answer.
+    """
+    ids = [model.modelID for model in request.modelConfigurations]
+    fault = _naming_fault(ids)
+    if not fault:
+        return None
+    carried = ("".join("_" if uncarried(each) else each for each in id_) or "_" for id_ in ids)
+    end = End(False, reason=f"the request was refused: {fault}")
+    return Simulation(simulation, {id_: Instance(id_, "", end=end) for id_ in carried})
+
+
+def _naming_fault(ids: Sequence[str]) -> str:
+    for id_ in ids:
+        if bad := uncarried(id_):
+            return f"no topic can carry {bad} in the model id {id_!r}"
+    twice = next((id_ for id_, count in Counter(ids).items() if count > 1), None)
+    if twice is not None:
+        return f"more than one model has the id {twice!r}"
+    return "" if ids and all(ids) else "a model has no id" if ids else "no models are asked for"
+
+
+def _keep_logs_hours(request: pb.DeployModels) -> float:
     hours = request.keepLogsHours
     return hours if math.isfinite(hours) and hours >= 0 else KEEP_LOGS_HOURS
 
 
-def specification(simulator: str, simulation: str, model: pb.ModelConfiguration, keep_logs_hours: float) -> ModelSpec:
+def specification(simulator: str, simulation: str, model: pb.ModelConfiguration, request: pb.DeployModels) -> ModelSpec:
     """What the backplane is asked for."""
+    keep_logs_hours = _keep_logs_hours(request)
     return ModelSpec(
         name=pod_name(simulator, simulation, model.modelID),
         image=model.imageUrl,

@@ -17,11 +17,10 @@ from google.protobuf.message import DecodeError
 
 from podium.backplane.port import Backplane, Model, ModelSpec
 from podium.bus.port import Bus, Message, RemembersLifecycle, Subscription
-from podium.dialects.dots.inventory import End, Instance, Simulation, keep_logs_hours, specification
+from podium.dialects.dots.inventory import End, Instance, Simulation, refused, specification
 from podium.dialects.dots.mso_health import Health
 from podium.dialects.dots.mso_memory import Conversation, inventory_of
 from podium.dialects.dots.mso_outbox import Outbox
-from podium.dialects.dots.names import uncarried
 from podium.errors import Conflict, PodiumError, Unavailable
 from podium.sdk import lifecycle_pb2 as pb
 from podium.sdk import topics
@@ -197,18 +196,18 @@ class ModelServicesOrchestrator:
 
     def _deploy_missing(self, id_: str, request: pb.DeployModels, gone: Iterable[str] = ()) -> None:
         """`gone` are models that ran, and of which nothing is left."""
-        ids = [model.modelID for model in request.modelConfigurations]
-        if not ids or not all(ids) or any(map(uncarried, ids)):
-            self._drop("no models, or ids that no topic can carry", topics.deploy_models(self._simulator, id_))
+        refusal = refused(id_, request)
+        if refusal is not None:
+            self._drop("no models, or ids that cannot be", topics.deploy_models(self._simulator, id_))
+            if id_ not in self._simulations:
+                self._remember_past(refusal)
+                self._say_all(refusal)
             return
-        if len(set(ids)) < len(ids):
-            self._drop("a model twice", topics.deploy_models(self._simulator, id_))
-        hours = keep_logs_hours(request)
         simulation = self._simulations.setdefault(id_, Simulation(id_))
         for configuration in request.modelConfigurations:
             if configuration.modelID in simulation.models:
                 continue
-            spec = specification(self._simulator, id_, configuration, hours)
+            spec = specification(self._simulator, id_, configuration, request)
             model = simulation.models[configuration.modelID] = Instance(configuration.modelID, spec.name)
             if model.id in gone:
                 model.end = End(False, reason="it ended while nobody watched, and nothing is left of it")
