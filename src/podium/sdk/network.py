@@ -107,7 +107,7 @@ class Link:
             self._wait("answer")
 
     def subscribe(self, topics: Iterable[str]) -> None:
-        """Listen, also after a reconnection; returns once the broker has acknowledged it. Raises: LinkProblem, Woken."""
+        """Listen, also after a reconnection; returns when it is acknowledged. Raises: LinkProblem, Woken."""
         new = [topic for topic in dict.fromkeys(topics) if topic not in self._topics]
         if not new:
             return
