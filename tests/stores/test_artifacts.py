@@ -260,23 +260,9 @@ class TestS3:
     @pytest.fixture
     def own_certificate(self, tmp_path):
         key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
-        words = [
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-subj",
-            "/CN=127.0.0.1",
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-        ]
-        openssl = executable("openssl", "openssl")
-        subprocess.run(
-            [openssl, *words, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-            check=True,
-            capture_output=True,
-        )
+        new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate]
+        whose = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+        subprocess.run([executable("openssl", "openssl"), *new, *whose], check=True, capture_output=True)
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(certificate, key)
         return tls
