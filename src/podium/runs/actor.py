@@ -17,7 +17,7 @@ import structlog
 
 from podium.errors import LeaseLost, PodiumError, Unavailable
 from podium.runs import failpoints
-from podium.runs.events import STATE_EVENTS, Event, Recorded, Run
+from podium.runs.events import Event, Recorded, Run
 from podium.runs.journal import Journal
 from podium.runs.machine import (
     Command,
@@ -74,7 +74,7 @@ class Actor:
         self._mailbox: deque[Input] = deque()
         self._wake = asyncio.Event()
         self._link_lost = False
-        self._dispatched: set[str] = set()
+        self._dispatched: dict[str, asyncio.Task[None] | None] = {}  # with what may be cancelled
         self._performing: set[asyncio.Task[None]] = set()
         self._ended = False
 
@@ -105,8 +105,7 @@ class Actor:
             log.exception("run.broken", run=self.run.id)
             await self._write([Event("run.failed", {"error": {"reason": f"Podium itself failed: {error!r}"}})])
         finally:
-            for task in self._performing:
-                task.cancel()
+            await self._stop_performing()
 
     async def _replay(self) -> None:
         snapshot = await self._journal.latest_snapshot(self.run.id)
@@ -154,14 +153,21 @@ class Actor:
         events: list[Event] = []
         for what in inputs:
             self._handle(what, events)
-        deadline = self._machine.deadline(self._state)
-        if act and deadline is not None and deadline <= (now := self._clock()):
-            self._handle(DeadlinePassed(now), events)
+        if act:
+            self._keep_deadlines(events)
         durable = [event for event in events if not event.transient]
         if durable:
             await self._write(durable)
         if act and not self._ended:
             self._act()
+
+    def _keep_deadlines(self, events: list[Event]) -> None:
+        now = self._clock()
+        while (deadline := self._machine.deadline(self._state)) is not None and deadline <= now:
+            before = len(events)
+            self._handle(DeadlinePassed(now), events)
+            if len(events) == before or events[-1].ends:
+                break
 
     def _handle(self, what: Input, events: list[Event]) -> None:
         follows = self._machine.handle(self._state, what)
@@ -184,22 +190,32 @@ class Actor:
                 await asyncio.sleep(JOURNAL_RETRY_SECONDS)
         failpoints.hit("conductor.after_append")
         self._seq = recorded[-1].seq
-        self._ended = any(event.type in STATE_EVENTS and STATE_EVENTS[event.type].ended for event in events)
+        self._ended = any(event.ends for event in events)
         if not self._ended and self._seq - self._snapshot_seq >= SNAPSHOT_EVERY:
             self._snapshot_seq = self._seq
             await self._journal.snapshot(self.run.id, self._seq, self._machine.dump(self._state))
 
     def _act(self) -> None:
-        pending = self._machine.pending(self._state)
-        if not pending and not self._dispatched:
-            return
-        self._dispatched.intersection_update(command.key for command in pending)
-        for command in pending:
-            if command.key not in self._dispatched:
-                self._dispatched.add(command.key)
-                task = asyncio.create_task(self._perform(command), name=f"{self.run.id} {command.key}")
-                self._performing.add(task)
-                task.add_done_callback(self._performing.discard)
+        pending = {command.key: command for command in self._machine.pending(self._state)}
+        for key in self._dispatched.keys() - pending.keys():
+            abandoned = self._dispatched.pop(key)
+            if abandoned is not None:
+                abandoned.cancel()
+        for key, command in pending.items():
+            if key not in self._dispatched:
+                self._dispatch(command)
+
+    def _dispatch(self, command: Command) -> None:
+        task = asyncio.create_task(self._perform(command), name=f"{self.run.id} {command.key}")
+        self._dispatched[command.key] = task if command.abandonable else None
+        self._performing.add(task)
+        task.add_done_callback(self._performing.discard)
+
+    async def _stop_performing(self) -> None:
+        """Whoever is cancelled may have something to end that was begun, and the run is not released before."""
+        for task in self._performing:
+            task.cancel()
+        await asyncio.gather(*self._performing, return_exceptions=True)
 
     async def _perform(self, command: Command) -> None:
         answer: Input | None

@@ -48,12 +48,20 @@ class Event:
         data: JSON object; holds no secret.
         schema: version of the shape of `data` for this type.
         transient: applied to the state but not written: what recovery can find out again, such as one model's answer.
+        synced: on disk before it is acted upon, so that a power cut cannot take it back either.
     """
 
     type: str
     data: Mapping[str, Any] = field(default_factory=dict)
     schema: int = 1
     transient: bool = False
+    synced: bool = field(default=False, compare=False)
+
+    @property
+    def ends(self) -> bool:
+        """The run is over with it."""
+        follows = STATE_EVENTS.get(self.type)
+        return follows is not None and follows.ended
 
 
 @dataclass(frozen=True, slots=True)

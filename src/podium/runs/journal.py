@@ -21,7 +21,7 @@ from podium.errors import Conflict, DocumentRefused, JournalDamaged, PodiumError
 from podium.runs import lease
 from podium.runs.batch import RUN_COLUMNS, Batch, no_run
 from podium.runs.database import RESTORE, Database
-from podium.runs.events import STATE_EVENTS, Event, Json, Recorded, Run, RunState, Submission
+from podium.runs.events import Event, Json, Recorded, Run, RunState, Submission
 from podium.runs.records import encode, read_event, read_json, read_run
 from podium.runs.tables import VERSION, documents, events, meta, metadata, runs, snapshots
 from podium.runs.writer import Call, Job, Writer, newest_position
@@ -114,7 +114,9 @@ class Journal:
         return await self._write(lambda batch: batch.submit(submission, document), durable=True, failpoint="submit")
 
     async def append(self, run: str, what: Sequence[Event]) -> list[Recorded]:
-        """Write events of one run, all or none: committed when this returns, and on disk when they end the run.
+        """Write events of one run, all or none: committed when this returns, and on disk when they ask for it.
+
+        Ends of runs always do.
 
         Raises: NotFound, Conflict (a state would go backwards, or the run has ended), Unavailable, LeaseLost.
         """
@@ -124,8 +126,8 @@ class Journal:
         if not what:
             return []
         encoded = [encode(dict(event.data), event.type) for event in what]
-        ends = any(event.type in STATE_EVENTS and STATE_EVENTS[event.type].ended for event in what)
-        return await self._write(lambda batch: batch.append(run, what, encoded), durable=ends, failpoint="append")
+        durable = any(event.synced or event.ends for event in what)
+        return await self._write(lambda batch: batch.append(run, what, encoded), durable=durable, failpoint="append")
 
     async def snapshot(self, run: str, seq: int, state: Json) -> None:
         """Keep the state after event `seq`, in place of an older one. Raises: NotFound, Conflict."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from podium.runs.events import Event, Json
 
@@ -82,7 +82,10 @@ class Command:
     """Something a machine wants done. Engines subclass it with the data that is needed.
 
     `(run, key)` identifies it for good: a performer may be asked twice for the same key, and doing so must be safe.
+    One that is `abandonable` is cancelled where it is performed as soon as it is not pending any more.
     """
+
+    abandonable: ClassVar[bool] = False
 
     key: str
 
@@ -110,7 +113,11 @@ class Machine(Protocol[S]):
         ...
 
     def deadline(self, state: S) -> float | None:
-        """When (Unix seconds) the machine wants `DeadlinePassed`, if nothing else happens."""
+        """When (Unix seconds) the machine wants `DeadlinePassed`, if nothing else happens.
+
+        A time that has passed has it come at once, behind the inputs at hand, until the machine names a later one: so
+        what follows from many inputs can be decided for all of them together.
+        """
         ...
 
     def dump(self, state: S) -> Json:

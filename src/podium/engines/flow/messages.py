@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from podium.runs.events import Json
 from podium.runs.machine import Command, Input
@@ -37,11 +37,15 @@ class Attempt(Command):
         attempt: from 1.
         kind: of job.
         call: as in the document.
-        inputs: the results of the jobs before it, by name.
+        inputs: the results of the jobs before it, by name, without the list whose item this is; for the last one those
+            of the jobs it names that succeeded.
         item: what this one is for, when it is one of many.
-        outcome: for the last one: `{"state": "succeeded" | "failed" | "cancelled", "failed": {node: reason}}`.
+        outcome: for the last one: `{"state": "succeeded" | "failed" | "cancelled", "failed": {node: reason}}`, and
+            `"reason"`, the run's, unless it succeeded.
         again: it was begun by a Podium that is no more: look first whether it is under way or done.
     """
+
+    abandonable: ClassVar[bool] = True
 
     node: str
     attempt: int
