@@ -20,6 +20,7 @@ from podium.runs import failpoints
 from podium.runs.events import Event, Recorded, Run
 from podium.runs.journal import Journal
 from podium.runs.machine import (
+    DETACHED,
     Command,
     DeadlinePassed,
     Input,
@@ -214,7 +215,7 @@ class Actor:
     async def _stop_performing(self) -> None:
         """Whoever is cancelled may have something to end that was begun, and the run is not released before."""
         for task in self._performing:
-            task.cancel()
+            task.cancel(None if self._ended else DETACHED)
         await asyncio.gather(*self._performing, return_exceptions=True)
 
     async def _perform(self, command: Command) -> None:

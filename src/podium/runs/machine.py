@@ -16,6 +16,10 @@ from podium.runs.events import Event, Json
 
 S = TypeVar("S")
 
+# The message of the cancellation (`task.cancel(DETACHED)`) of a command that is still wanted: whoever conducts the run
+# goes away, the next one asks for it again. Without it, what was begun is to be ended.
+DETACHED = "detached"
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
