@@ -140,9 +140,9 @@ class Pool:
                 break
             self._waiting.popleft()
         there = self._there()
-        if there < min(self._size, self._outstanding):
-            if not there or asyncio.get_running_loop().time() >= self._grow_after:
-                self._spawn()
+        may_grow = not there or asyncio.get_running_loop().time() >= self._grow_after
+        if there < min(self._size, self._outstanding) and may_grow:
+            self._spawn()
 
     def _there(self) -> int:
         return len(self._starting) + sum(worker.ready for worker in self._workers)
