@@ -1,0 +1,152 @@
+"""Documents in our own database, for whoever has no MongoDB: one row each, found by the key it was written under."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    delete,
+    insert,
+    select,
+    update,
+)
+
+from podium.runs.database import Database, DatabaseErrors
+from podium.runs.events import Json
+from podium.runs.records import encode
+from podium.stores.documents import Document, Key
+
+_MISSING = object()
+_metadata = MetaData()
+_rows = Table(
+    "field_documents",
+    _metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("database", Text, nullable=False),
+    Column("collection", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    UniqueConstraint("database", "collection", "key"),
+)
+
+
+class SqlDocuments:
+    """A `Documents` in the database of the journal.
+
+    Args:
+        url: as the journal's.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url)
+        self._writing = asyncio.Lock()  # so that no two of us find nothing and both put
+
+    async def open(self) -> None:
+        await asyncio.to_thread(self._database.prepare, _metadata.create_all)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._database.dispose)
+
+    async def put(self, database: str, collection: str, key: Key, document: Mapping[str, Any]) -> None:
+        data = dict(document)
+        await self._change(database, collection, key, lambda _: data)
+
+    async def change(self, database: str, collection: str, key: Key, values: Mapping[str, Json]) -> None:
+        def changed(document: Document) -> Document:
+            for path, value in {**key, **values}.items():
+                _set(document, path, value)
+            return document
+
+        await self._change(database, collection, key, changed)
+
+    async def find(self, database: str, collection: str, key: Key | None = None, *, limit: int = 0) -> list[Document]:
+        rows = await asyncio.to_thread(self._database.read, lambda at: _all(at, _of(database, collection)))
+        found = [document for _, document in rows if _has(document, key or {})]
+        return found[:limit] if limit else found
+
+    async def remove(self, database: str, collection: str, key: Key) -> None:
+        await self._write(lambda at: at.execute(delete(_rows).where(_told(database, collection, key))))
+
+    async def keep_only(self, database: str, collection: str, having: str, keys: Sequence[Key]) -> None:
+        def write(at: Connection) -> None:
+            for number, document in _all(at, _of(database, collection)):
+                if _get(document, having) is not _MISSING and not any(_has(document, key) for key in keys):
+                    at.execute(delete(_rows).where(_rows.c.number == number))
+
+        await self._write(write)
+
+    async def _change(self, database: str, collection: str, key: Key, made: Callable[[Document], Document]) -> None:
+        told = _told(database, collection, key)
+
+        def write(at: Connection) -> None:
+            rows = _all(at, told)
+            data = encode(made(rows[0][1] if rows else {}), collection)
+            if rows:
+                at.execute(update(_rows).where(told).values(data=data))
+            else:
+                row = {"database": database, "collection": collection, "key": _text(key), "data": data}
+                at.execute(insert(_rows).values(row))
+
+        await self._write(write)
+
+    async def _write(self, action: Callable[[Connection], object]) -> None:
+        async with self._writing:
+            await asyncio.to_thread(self._written, action)
+
+    def _written(self, action: Callable[[Connection], object]) -> None:
+        try:
+            with self._database.writers.connect() as connection, self._database.transaction(connection):
+                action(connection)
+        except DatabaseErrors as error:
+            raise self._database.explain(error) from error
+
+
+def _of(database: str, collection: str) -> ColumnElement[bool]:
+    return (_rows.c.database == database) & (_rows.c.collection == collection)
+
+
+def _told(database: str, collection: str, key: Key) -> ColumnElement[bool]:
+    return _of(database, collection) & (_rows.c.key == _text(key))
+
+
+def _text(key: Key) -> str:
+    return json.dumps(key, sort_keys=True)
+
+
+def _all(at: Connection, which: ColumnElement[bool]) -> list[tuple[int, Document]]:
+    query = select(_rows.c.number, _rows.c.data).where(which).order_by(_rows.c.number)
+    return [(number, json.loads(data)) for number, data in at.execute(query)]
+
+
+def _has(document: Document, key: Key) -> bool:
+    return all(_get(document, path) == value for path, value in key.items())
+
+
+def _get(document: Any, path: str) -> Any:
+    for name in path.split("."):
+        if not isinstance(document, dict) or name not in document:
+            return _MISSING
+        document = document[name]
+    return document
+
+
+def _set(document: Document, path: str, value: Json) -> None:
+    *outer, last = path.split(".")
+    for name in outer:
+        inner = document.get(name)
+        if not isinstance(inner, dict):
+            inner = document[name] = {}
+        document = inner
+    document[last] = value
