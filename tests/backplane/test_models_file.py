@@ -76,7 +76,7 @@ def test_an_unknown_image_is_told_with_those_known(read):
         ("models: []\nmodels: [{image: 'a:1', command: [x]}]", "line 2, column 1: the key 'models' is given twice"),
         ("[" * 5000, "nested too deeply"),
         ("models: \0", "a character that YAML forbids, no. 9"),
-        ("models: 2026-02-30", "not YAML: day is out of range"),
+        ("models: !!timestamp 2026-02-30", "not YAML: day is out of range"),
         ("models: &m [*m]", r"models\[0\]: must be a mapping"),
     ],
 )

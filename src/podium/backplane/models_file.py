@@ -6,15 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from podium.errors import DocumentRefused, Fault
 from podium.faults import refuse, worded
+from podium.yaml_text import parsed
 
 _HINT = "An entry is {image: name:tag, command: [python, -m, package], env: {KEY: value}, cwd: path}"
 _NAMED = 10
-_MOST_KEYS = 1000
 _Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 _Positive = Annotated[int, Field(gt=0)]
 _Name = Annotated[str, Field(pattern=r"^[^=\x00]+$")]
@@ -52,7 +51,7 @@ class ModelsFile(_Part):
     def read(cls, path: Path) -> ModelsFile:
         """Raises: DocumentRefused, naming file, entry and key of every fault."""
         try:
-            content = _parsed(path.read_bytes())
+            content = parsed(path.read_bytes())
         except OSError as error:
             raise DocumentRefused(f"the models file cannot be read: {error.strerror}", where=str(path)) from None
         except ValueError as error:
@@ -75,40 +74,6 @@ class ModelsFile(_Part):
         known = ", ".join(entry.image for entry in self.models[:_NAMED])
         more = f" and {len(self.models) - _NAMED} more" if len(self.models) > _NAMED else ""
         raise DocumentRefused(problem, hint=f"Add it to the models file (it has: {known}{more})")
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that is given twice, and keys merged with keys merged with keys until there are too many."""
-
-    def compose_mapping_node(self, anchor: Any) -> Any:
-        node = super().compose_mapping_node(anchor)
-        seen: set[object] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.composer.ComposerError(None, None, f"the key {key.value!r} is given twice", key.start_mark)
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else key)
-        return node
-
-    def flatten_mapping(self, node: Any) -> None:
-        super().flatten_mapping(node)
-        if len(node.value) > _MOST_KEYS:
-            raise yaml.constructor.ConstructorError(None, None, "these are too many keys", node.start_mark)
-
-
-def _parsed(content: bytes) -> Any:
-    """Raises: ValueError, in words."""
-    try:
-        return yaml.load(content.decode("utf-8-sig"), _Loader)  # noqa: S506 - it is a SafeLoader
-    except UnicodeDecodeError as error:
-        raise ValueError(f"it is not UTF-8 at byte {error.start + 1}") from None
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        at = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ValueError(f"{at}{error.problem}") from None
-    except yaml.reader.ReaderError as error:
-        raise ValueError(f"it has a character that YAML forbids, no. {error.position + 1}") from None
 
 
 def _validated(content: Any) -> tuple[tuple[ModelEntry, ...], list[Fault]]:
