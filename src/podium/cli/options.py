@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,8 +12,13 @@ import typer
 if TYPE_CHECKING:
     from podium.settings import Settings
 
+MODELS_FILE = "models.yaml"
+
 Data = Annotated[Path | None, typer.Option("--data", help="The data directory.", show_default=".podium")]
 Models = Annotated[Path | None, typer.Option("--models", help="The models file: what stands for an image.")]
+OwnModels = Annotated[
+    Path | None, typer.Option("--models", help="The models file.", show_default="models.yaml beside the document")
+]
 Broker = Annotated[str | None, typer.Option("--broker", help="mqtt:// or nats:// URL.", show_default="embedded")]
 Database = Annotated[
     str | None, typer.Option("--database", help="postgresql:// URL.", show_default="SQLite in the data directory")
@@ -26,10 +33,28 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Run = Annotated[str, typer.Argument(help="The run's id.")]
 
 
-def settings(**given: Any) -> Settings:
-    """Raises: SettingsError."""
+def settings(document: Path | None = None, **given: Any) -> Settings:
+    """Beside a `document` a models file need not be named. Raises: SettingsError."""
     from podium import settings as all_settings
     from podium.cli import logs
 
     logs.to_terminal("warning")
-    return all_settings.load(**given)
+    found = all_settings.load(**given)
+    if document is None or found.models is not None:
+        return found
+    return found.model_copy(update={"models": _beside(document.resolve())})
+
+
+def _beside(document: Path) -> Path | None:
+    """Its commands are run, so nobody else may have put it there."""
+    from podium.cli.screen import say
+
+    models = document.with_name(MODELS_FILE)
+    try:
+        status = models.stat()
+    except OSError:
+        return None
+    if status.st_uid != os.getuid() or status.st_mode & stat.S_IWOTH:
+        say(f"{models} is not used: others may have written it. Name it with --models if you trust it")
+        return None
+    return models
