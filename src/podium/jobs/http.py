@@ -1,0 +1,250 @@
+"""Kind `http`: a service is told to start, and either answers with the result, or is asked for its progress until it is
+done, or posts its outcome to the address it was given in the header `Podium-Callback`.
+
+    {"url": "http://host/cleaning", "body": {"id": 7}, "progress": {"url": "http://host/cleaning/progress?id=7"}}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from podium.errors import DocumentRefused
+from podium.jobs.callbacks import Callbacks
+from podium.jobs.calls import Call, check, read
+from podium.jobs.client import Answer, Client, ServiceFailed
+from podium.jobs.polling import LONGEST, poll
+from podium.jobs.port import Job, JobFailed
+from podium.runs.events import Json
+from podium.runs.machine import DETACHED
+
+CALLBACK = "Podium-Callback"
+IDEMPOTENCY_KEY = "Idempotency-Key"
+LONGEST_RETRY_AFTER = 60.0
+RETRIES_AFTER = 3
+CANCEL_SECONDS = 5.0
+
+
+def _is_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an http:// or https:// URL")
+    return text
+
+
+Url = Annotated[str, AfterValidator(_is_url)]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+
+
+class Request(Call):
+    """One request; `body` is sent as JSON, `form` as a form."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    url: Url
+    headers: dict[str, str] = Field(default_factory=dict)
+    body: Any = None
+    form: dict[str, str] | None = None
+    answer_within: Seconds = 60.0
+
+    @model_validator(mode="after")
+    def _one_body(self) -> Request:
+        if self.body is not None and self.form is not None:
+            raise ValueError("has a `body` or a `form`, not both")
+        return self
+
+
+class Status(Call):
+    """How an outcome is read: `field` says `going` while it is under way, and one of `failed` with a `reason`."""
+
+    field: str = "status"
+    going: tuple[str, ...] = ("progress",)
+    failed: tuple[str, ...] = ("error",)
+    reason: str = "message"
+
+    def outcome(self, said: Json) -> Json:
+        """None while it is under way. Raises: JobFailed."""
+        if not isinstance(said, dict) or self.field not in said:
+            raise ServiceFailed(f"the service told its progress without {self.field!r}: {str(said)[:80]}")
+        status = said[self.field]
+        if status in self.failed:
+            raise JobFailed(str(said.get(self.reason) or f"the service says {status!r}"))
+        return None if status in self.going else said
+
+
+class Progress(Request):
+    """How the progress is asked for.
+
+    Args:
+        pause: the longest between two questions.
+        patience: how long the service may fail to answer them.
+    """
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    pause: Seconds = LONGEST
+    patience: Seconds = 30.0
+
+
+class HttpCall(Request):
+    """Args:
+    progress: how to follow what was started; without it the answer is the result.
+    callback: give the service an address to post its outcome to.
+    status: how an outcome is read that was asked for or posted.
+    cancel: what to send when the job is no longer wanted.
+    """
+
+    progress: Progress | None = None
+    callback: bool = False
+    status: Status = Status()
+    cancel: Request | None = None
+
+
+class HttpService:
+    """Args:
+    callbacks: who is told of what services post; without it no job can ask for that.
+    """
+
+    def __init__(self, client: Client, callbacks: Callbacks | None = None) -> None:
+        self._client = client
+        self._callbacks = callbacks
+
+    def check(self, call: Mapping[str, Any]) -> None:
+        check(HttpCall, call)
+        if call.get("callback") and self._callbacks is None:
+            raise DocumentRefused("nothing can be posted to this Podium", where="callback")
+
+    async def perform(self, job: Job) -> Json:
+        call = read(HttpCall, job.call)
+        try:
+            if call.callback:
+                return await self._told(job, call)
+            return await self._asked(job, call, {IDEMPOTENCY_KEY: job.key})
+        except asyncio.CancelledError as error:
+            if call.cancel is not None and error.args != (DETACHED,):
+                await self._cancel(job, call.cancel)
+            raise
+
+    async def _asked(self, job: Job, call: HttpCall, headers: Mapping[str, str]) -> Json:
+        """Start it, unless it is under way already, and follow it."""
+        if call.progress is None:
+            return _content(await start(self._client, call, headers, note=job.note))
+        if not (job.again and await self._knows(call.progress)):
+            await start(self._client, call, headers, note=job.note)
+        return await follow(self._client, call.progress, call.status, note=job.note)
+
+    async def _told(self, job: Job, call: HttpCall) -> Json:
+        """Start it, and have its outcome from whoever is first: the service's word, or our question."""
+        if self._callbacks is None:
+            raise JobFailed("nothing can be posted to this Podium", final=True)
+        address, told = self._callbacks.expect(job.key)
+        headers = {IDEMPOTENCY_KEY: job.key, CALLBACK: address}
+        asking = asyncio.create_task(self._started(job, call, headers))
+        try:
+            await asyncio.wait([told, asking], return_when=asyncio.FIRST_COMPLETED)
+            if not told.done():
+                found = asking.result()
+                if call.progress is not None:
+                    return found
+                await told
+            outcome = call.status.outcome(told.result())
+            if outcome is None:
+                raise JobFailed("the service posted an outcome that says it is still under way")
+            return outcome
+        finally:
+            told.cancel()
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
+    async def _started(self, job: Job, call: HttpCall, headers: Mapping[str, str]) -> Json:
+        if call.progress is not None:
+            return await self._asked(job, call, headers)
+        await start(self._client, call, headers, note=job.note)
+        return None
+
+    async def _knows(self, progress: Progress) -> bool:
+        """Whether the service says anything but that it has no such job."""
+        try:
+            await send(self._client, progress)
+        except ServiceFailed as error:
+            if error.status is None:
+                raise
+            return error.status >= 500
+        return True
+
+    async def _cancel(self, job: Job, request: Request) -> None:
+        try:
+            async with asyncio.timeout(CANCEL_SECONDS):
+                await send(self._client, request, {IDEMPOTENCY_KEY: job.key})
+        except (ServiceFailed, TimeoutError) as error:
+            job.note(f"it may still be under way: {error!r}")
+
+
+async def send(client: Client, request: Request, headers: Mapping[str, str] | None = None) -> Answer:
+    """Raises: ServiceFailed."""
+    return await client.ask(
+        request.method,
+        request.url,
+        headers={**request.headers, **(headers or {})},
+        body=request.body,
+        form=request.form,
+        within=request.answer_within,
+    )
+
+
+async def start(
+    client: Client,
+    request: Request,
+    headers: Mapping[str, str] | None = None,
+    *,
+    note: Callable[[str], None],
+) -> Answer:
+    """Send it, again where the service asks for that (503 and 429 with `Retry-After`). Raises: ServiceFailed."""
+    for attempt in range(RETRIES_AFTER + 1):
+        try:
+            return await send(client, request, headers)
+        except ServiceFailed as error:
+            wait = error.retry_after
+            if error.status not in (429, 503) or wait is None or wait > LONGEST_RETRY_AFTER or attempt == RETRIES_AFTER:
+                raise
+            note(f"{error.reason}; it asks for {wait:g} s of patience")
+            await asyncio.sleep(wait)
+    raise AssertionError
+
+
+async def follow(
+    client: Client, progress: Progress, status: Status, *, note: Callable[[str], None] = lambda _line: None
+) -> Json:
+    """What the service says when it is no longer under way.
+
+    Its failing to say so is borne with for a while: what it does may well go on.
+
+    Raises: JobFailed.
+    """
+    failing_since: float | None = None
+
+    async def ask() -> Json:
+        nonlocal failing_since
+        try:
+            outcome = status.outcome((await send(client, progress)).json())
+        except ServiceFailed as error:
+            now = time.monotonic()
+            if failing_since is None:
+                failing_since = now
+                note(error.reason)
+            forgotten = error.status == 404  # or not known yet
+            if (error.final and not forgotten) or now - failing_since > progress.patience:
+                raise
+            await asyncio.sleep(min(error.retry_after or 0.0, LONGEST_RETRY_AFTER))
+            return None
+        failing_since = None
+        return outcome
+
+    return await poll(ask, longest=progress.pause)
+
+
+def _content(answer: Answer) -> Json:
+    return answer.json() if answer.content else None

@@ -1,0 +1,138 @@
+"""Carries out what the flow machine decides: gives each attempt to its kind, and tells how it went."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+import structlog
+
+from podium.engines.flow.document import FlowDocument, JobDocument
+from podium.engines.flow.messages import Attempt
+from podium.errors import DocumentRefused, Fault, PodiumError, Unavailable
+from podium.faults import refuse
+from podium.jobs.port import RESULT_BYTES, Job, JobFailed, JobKind
+from podium.jobs.references import resolved, results_named
+from podium.runs.events import Json
+from podium.runs.machine import Command, Input, Performed, PerformFailed, Recovery
+from podium.runs.secrets import redact_urls
+
+log = structlog.get_logger()
+
+GROUP = "podium.jobs"
+
+
+def plugins() -> dict[str, Callable[[], JobKind]]:
+    """The kinds of other packages, by name; called without arguments, each gives one."""
+    return {point.name: point.load() for point in entry_points(group=GROUP)}
+
+
+class FlowPerformer:
+    """Performs the jobs of graphs.
+
+    Args:
+        kinds: by the name that documents use.
+        clock: gives Unix seconds.
+        resolve: puts the values of secrets in place of their names.
+        note: keeps a line in the log of a job: run, job, line.
+        redact: takes secrets out of what people are shown.
+    """
+
+    def __init__(
+        self,
+        kinds: Mapping[str, JobKind],
+        clock: Callable[[], float],
+        *,
+        resolve: Callable[[Any], Any] = lambda value: value,
+        note: Callable[[str, str, str], None] = lambda _run, _node, _line: None,
+        redact: Callable[[str], str] = redact_urls,
+    ) -> None:
+        self._kinds = kinds
+        self._clock = clock
+        self._resolve = resolve
+        self._note = note
+        self._redact = redact
+
+    def check(self, flow: FlowDocument) -> None:
+        """Raises: DocumentRefused, naming each fault by job and key."""
+        faults = [fault for name, job in flow.jobs.items() for fault in self._faults(f"jobs.{name}", job)]
+        if flow.last is not None:
+            faults += self._faults("last", flow.last)
+        refuse(faults)
+
+    async def perform(self, run: str, document: Mapping[str, Any], command: Command) -> Input | None:
+        if not isinstance(command, Attempt):
+            raise TypeError(f"not a command of job graphs: {command!r}")
+        try:
+            result = await self._kind(command.kind).perform(self._job(run, document, command))
+            _check_size(result)
+        except JobFailed as error:
+            return self._failed(command, error.reason, transient=not error.final)
+        except PodiumError as error:
+            return self._failed(command, str(error), transient=isinstance(error, Unavailable))
+        return Performed(self._clock(), command.key, result)
+
+    async def recover(self, run: str, document: Mapping[str, Any]) -> Recovery:  # noqa: ARG002
+        """Nothing is known beforehand: each attempt is asked for again, and its kind looks whether it is under way."""
+        return Recovery()
+
+    async def released(self, run: str) -> None:
+        """Nothing is kept of a run."""
+
+    def _job(self, run: str, document: Mapping[str, Any], attempt: Attempt) -> Job:
+        def note(line: str) -> None:
+            self._note(run, attempt.node, self._redact(line))
+
+        return Job(
+            run=run,
+            node=attempt.node,
+            attempt=attempt.attempt,
+            call=resolved(self._resolve(dict(attempt.call)), attempt.inputs, attempt.item),
+            inputs=attempt.inputs,
+            item=attempt.item,
+            outcome=attempt.outcome,
+            again=attempt.again,
+            document=document,
+            note=note,
+        )
+
+    def _failed(self, attempt: Attempt, reason: str, *, transient: bool) -> PerformFailed:
+        return PerformFailed(self._clock(), attempt.key, self._redact(reason), transient=transient)
+
+    def _kind(self, name: str) -> JobKind:
+        kind = self._kinds.get(name)
+        if kind is None:
+            known = ", ".join(sorted(self._kinds))
+            raise DocumentRefused(f"there is no kind of job called {name!r}", hint=f"Known are: {known}")
+        return kind
+
+    def _faults(self, where: str, job: JobDocument) -> Iterable[Fault]:
+        try:
+            kind = self._kind(job.kind)
+        except DocumentRefused as error:
+            yield Fault(f"{where}.kind", error.problem, error.hint)
+            return
+        try:
+            named = set(results_named(job.call))
+            kind.check(job.call)
+        except DocumentRefused as error:
+            for fault in error.faults or (Fault(error.where or "", error.problem, error.hint),):
+                key = f".{fault.where}" if fault.where else ""
+                yield Fault(f"{where}.call{key}", fault.what, fault.hint)
+            return
+        for name in sorted(named - {*job.after} | named & {job.each}):
+            hint = 'Take its items, with {"$item": ""}' if name == job.each else f"Add {name!r} to its `after`"
+            yield Fault(f"{where}.call", f"the result of {name!r} is not there for this job", hint)
+
+
+def _check_size(result: Json) -> None:
+    """Raises: JobFailed."""
+    try:
+        size = len(json.dumps(result, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise JobFailed(f"its result is not JSON: {error}", final=True) from None
+    if size > RESULT_BYTES:
+        advice = "Put data into the artifacts and return where it is"
+        raise JobFailed(f"its result has {size} bytes, and {RESULT_BYTES} may be. {advice}", final=True)

@@ -1,0 +1,50 @@
+"""Kind `python`: a function in a warm worker process.
+
+    {"function": "package.module:name", "arguments": {"table": {"$result": "clean"}}}
+
+What it writes goes to the job's log. One of many is given what it is for as the argument `item`. Its code comes from
+the directories that Podium was started with; no document can name others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.machinery import PathFinder
+from typing import Any
+
+from pydantic import Field
+
+from podium.errors import DocumentRefused
+from podium.jobs.calls import Call, check, read
+from podium.jobs.port import Job, JobFailed
+from podium.runs.events import Json
+from podium.workers.pool import Pool
+from podium.workers.process import CallFailed
+
+
+class PythonCall(Call):
+    function: str = Field(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*$")
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+class PythonFunction:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def check(self, call: Mapping[str, Any]) -> None:
+        check(PythonCall, call)
+        if not isinstance(call["function"], str):
+            return  # a result will say
+        top = call["function"].partition(":")[0].partition(".")[0]
+        if PathFinder.find_spec(top, self._pool.paths) is None:
+            hint = f"They are {', '.join(self._pool.paths)}" if self._pool.paths else "Podium was started without any"
+            problem = f"there is no module {top!r} in the directories for Python functions"
+            raise DocumentRefused(problem, where="function", hint=hint)
+
+    async def perform(self, job: Job) -> Json:
+        call = read(PythonCall, job.call)
+        one_of_many = {"item": job.item} if job.node.endswith("]") else {}
+        try:
+            return await self._pool.call(call.function, call.arguments | one_of_many, note=job.note)
+        except CallFailed as error:
+            raise JobFailed(error.reason, final=error.final) from None

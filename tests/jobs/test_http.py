@@ -1,0 +1,399 @@
+"""Kind `http` against real connections: services that behave, and each way in which they do not."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+
+import pytest
+
+from podium.errors import DocumentRefused
+from podium.jobs import http
+from podium.jobs.callbacks import Callbacks
+from podium.jobs.http import HttpService, Progress, Status, follow
+from podium.jobs.polling import confirmed, pauses
+from podium.jobs.port import JobFailed
+from podium.runs.machine import DETACHED
+from tests.jobs.parts import job, says
+from tests.parts import free_port
+
+GOING, COMPLETE = says({"status": "progress"}), says({"status": "complete", "rows": 3})
+
+
+async def until_cancelled() -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.fixture
+def kind(client):
+    return HttpService(client)
+
+
+async def failure(kind, call, **details) -> JobFailed:
+    with pytest.raises(JobFailed) as caught:
+        async with asyncio.timeout(30):
+            await kind.perform(job(call, **details))
+    return caught.value
+
+
+class TestAnswer:
+    async def test_it_is_the_result(self, kind, service):
+        url = service.on("/add", says({"sum": 3}))
+        assert await kind.perform(job({"url": url, "body": {"a": 1}, "headers": {"X-Word": "w"}})) == {"sum": 3}
+        (seen,) = service.seen
+        assert (seen.method, seen.json(), seen.headers["x-word"]) == ("POST", {"a": 1}, "w")
+        assert seen.headers["idempotency-key"] == "r/n/1"
+
+    async def test_a_form(self, kind, service):
+        url = service.on("/messages", says(b""))
+        assert await kind.perform(job({"url": url, "form": {"message": "update", "n": 1}})) is None
+        assert service.seen[0].form() == {"message": ["update"], "n": ["1"]}
+
+    async def test_connections_are_kept(self, kind, service):
+        url, peers = service.url + "/", set()
+
+        async def reply(seen, writer):
+            peers.add(writer.get_extra_info("peername"))
+            await says({})(seen, writer)
+
+        service.on("/", reply)
+        for _ in range(5):
+            await kind.perform(job({"url": url}))
+        assert len(peers) == 1
+
+
+class TestProgress:
+    def call(self, service, **details):
+        progress = {"url": f"{service.url}/progress?id=7"} | details
+        return {"url": f"{service.url}/start", "progress": progress}
+
+    async def test_it_is_followed_to_the_end(self, kind, service):
+        service.on("/start", says(b"ok"))
+        service.on("/progress", GOING, GOING, COMPLETE)
+        assert await kind.perform(job(self.call(service))) == {"status": "complete", "rows": 3}
+        assert service.paths() == ["POST /start", *["GET /progress?id=7"] * 3]
+
+    async def test_an_error_fails_with_its_message(self, kind, service):
+        service.on("/start", says(b"ok"))
+        service.on("/progress", GOING, says({"status": "error", "message": "no such column"}))
+        error = await failure(kind, self.call(service))
+        assert (error.reason, error.final) == ("no such column", False)
+
+    async def test_other_fields_and_words(self, kind, service):
+        service.on("/start", says(b"ok"))
+        service.on("/progress", says({"state": "busy"}), says({"state": "broken", "why": "rust"}))
+        status = {"field": "state", "going": ["busy"], "failed": ["broken"], "reason": "why"}
+        assert (await failure(kind, self.call(service) | {"status": status})).reason == "rust"
+
+    @pytest.mark.parametrize("known", [GOING, COMPLETE, says({}, 500)])
+    async def test_again_it_is_not_started_twice(self, kind, service, known):
+        service.on("/progress", known, COMPLETE)
+        assert await kind.perform(job(self.call(service), again=True)) == {"status": "complete", "rows": 3}
+        assert "POST /start" not in service.paths()
+
+    async def test_again_it_is_started_when_the_service_does_not_know_it(self, kind, service):
+        service.on("/start", says(b"ok"))
+        service.on("/progress", says({}, 404), COMPLETE)
+        assert await kind.perform(job(self.call(service), again=True)) == {"status": "complete", "rows": 3}
+        assert service.paths() == ["GET /progress?id=7", "POST /start", "GET /progress?id=7"]
+
+    @pytest.mark.parametrize("bad", [says({}, 500), says({}, 503, Retry_After="0"), says(b"<html>"), says({"a": 1})])
+    async def test_a_question_that_fails_does_not_fail_the_job(self, kind, service, bad):
+        service.on("/start", says(b"ok"))
+        service.on("/progress", GOING, bad, bad, COMPLETE)
+        lines = []
+        assert await kind.perform(job(self.call(service), note=lines.append)) == {"status": "complete", "rows": 3}
+        assert len(lines) == 1
+
+    async def test_patience_has_an_end(self, kind, service):
+        service.on("/start", says(b"ok"))
+        service.on("/progress", says({"status": "progress"}), says({"message": "out of order"}, 500))
+        error = await failure(kind, self.call(service, patience=0.01))
+        assert "answered 500: out of order" in error.reason
+
+    async def test_what_is_refused_for_good_ends_it_at_once(self, kind, service):
+        service.on("/start", says(b"ok"))
+        service.on("/progress", says({"detail": "who are you"}, 401))
+        assert (await failure(kind, self.call(service))).final
+
+    async def test_the_object_is_not_there_yet(self):
+        answers = iter([False, False, True])
+
+        async def there():
+            return next(answers)
+
+        assert await confirmed(there)
+
+    async def test_the_object_never_comes(self):
+        async def there():
+            return False
+
+        assert not await confirmed(there, within=0.01)
+
+    async def test_a_dialect_can_follow_by_itself(self, client, service):
+        url = service.on("/progress", GOING, COMPLETE)
+        assert await follow(client, Progress(url=url), Status()) == {"status": "complete", "rows": 3}
+
+    def test_pauses_are_a_share_of_the_time_gone_by(self):
+        clock = iter([100.0, 100.0, 110.0, 200.0])
+        waiting = pauses(2.0, lambda: next(clock))
+        assert [next(waiting) for _ in range(3)] == [0.05, 0.5, 2.0]
+
+
+class TestPush:
+    @pytest.fixture
+    def callbacks(self):
+        return Callbacks("secret", "http://podium/callbacks/")
+
+    @pytest.fixture
+    def kind(self, client, callbacks):
+        return HttpService(client, callbacks)
+
+    def pushes(self, callbacks, outcome, *more):
+        async def reply(seen, writer):
+            token = seen.headers["podium-callback"].removeprefix("http://podium/callbacks/")
+            await says(b"ok")(seen, writer)
+            assert [callbacks.deliver(token, each) for each in (outcome, *more)] == [True, *[False] * len(more)]
+
+        return reply
+
+    async def test_what_is_posted_is_the_result(self, kind, callbacks, service):
+        url = service.on("/start", self.pushes(callbacks, {"status": "complete", "n": 1}))
+        assert await kind.perform(job({"url": url, "callback": True})) == {"status": "complete", "n": 1}
+
+    async def test_only_the_first_word_counts(self, kind, callbacks, service):
+        first, second = {"status": "complete"}, {"status": "error"}
+        url = service.on("/start", self.pushes(callbacks, first, second))
+        assert await kind.perform(job({"url": url, "callback": True})) == first
+        assert callbacks.unexpected == 1
+
+    async def test_an_error(self, kind, callbacks, service):
+        url = service.on("/start", self.pushes(callbacks, {"status": "error", "message": "no"}))
+        assert (await failure(kind, {"url": url, "callback": True})).reason == "no"
+
+    @pytest.mark.parametrize("posted", [{"status": "progress"}, {"other": 1}, [1]])
+    async def test_what_is_no_outcome(self, kind, callbacks, service, posted):
+        url = service.on("/start", self.pushes(callbacks, posted))
+        await failure(kind, {"url": url, "callback": True})
+
+    async def test_it_is_faster_than_the_next_question(self, kind, callbacks, service):
+        progress = {"url": service.on("/progress", GOING), "pause": 3600}
+        url = service.on("/start", self.pushes(callbacks, {"status": "complete", "pushed": True}))
+        result = await kind.perform(job({"url": url, "callback": True, "progress": progress}))
+        assert result == {"status": "complete", "pushed": True}
+
+    async def test_without_a_push_the_progress_tells(self, kind, service):
+        progress = {"url": service.on("/progress", GOING, COMPLETE)}
+        call = {"url": service.on("/start", says(b"ok")), "callback": True, "progress": progress}
+        assert await kind.perform(job(call)) == {"status": "complete", "rows": 3}
+
+    async def test_a_start_that_fails(self, kind, callbacks, service):
+        url = service.on("/start", says({}, 500))
+        assert "answered 500" in (await failure(kind, {"url": url, "callback": True})).reason
+        assert not callbacks._expected
+
+    async def test_the_address_is_the_same_after_a_restart_and_nobodys_else(self, callbacks):
+        again = Callbacks("secret", "http://podium/callbacks/")
+        other = Callbacks("other", "http://podium/callbacks/")
+        assert callbacks.expect("r/n/1")[0] == again.expect("r/n/1")[0]
+        assert len({callbacks.expect("r/n/2")[0], other.expect("r/n/1")[0], again.expect("r/n/1")[0]}) == 3
+
+    async def test_a_token_that_nobody_waits_for(self, callbacks):
+        assert not callbacks.deliver("x", {})
+
+    async def test_a_document_that_asks_for_what_cannot_be(self, client):
+        with pytest.raises(DocumentRefused, match="callback"):
+            HttpService(client).check({"url": "http://x/", "callback": True})
+
+
+class TestFaults:
+    """No. 6 of what services do to those who call them."""
+
+    async def test_refused(self, kind):
+        error = await failure(kind, {"url": f"http://127.0.0.1:{free_port()}/"})
+        assert "could not be sent" in error.reason
+        assert "refused" in error.reason.lower()
+        assert not error.final
+
+    async def test_reset_in_mid_body(self, kind, service):
+        async def reply(seen, writer):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
+            await writer.drain()
+            writer.transport.abort()
+
+        error = await failure(kind, {"url": service.on("/", reply)})
+        assert "broke off" in error.reason
+        assert not error.final
+
+    async def test_closed_without_an_answer(self, kind, service):
+        async def reply(seen, writer):
+            writer.close()
+
+        assert "broke off" in (await failure(kind, {"url": service.on("/", reply)})).reason
+
+    async def test_no_http_at_all(self, kind, service):
+        async def reply(seen, writer):
+            writer.write(b"220 mail.example ESMTP\r\n\r\n")
+            writer.close()
+
+        assert "broke off" in (await failure(kind, {"url": service.on("/", reply)})).reason
+
+    async def test_500(self, kind, service):
+        error = await failure(kind, {"url": service.on("/", says({"message": "broken"}, 500))})
+        assert error.reason == f"POST {service.url}/ answered 500: broken"
+        assert not error.final
+
+    @pytest.mark.parametrize("status", [400, 401, 404, 409, 422])
+    async def test_what_trying_again_cannot_help(self, kind, service, status):
+        assert (await failure(kind, {"url": service.on("/", says({"detail": "no"}, status))})).final
+
+    async def test_503_that_says_when_to_come_again(self, kind, service):
+        url = service.on("/", says({}, 503, Retry_After="0"), says({}, 429, Retry_After="0"), says({"ok": 1}))
+        assert await kind.perform(job({"url": url})) == {"ok": 1}
+        assert {seen.headers["idempotency-key"] for seen in service.seen} == {"r/n/1"}
+
+    @pytest.mark.parametrize("when", ["3600", "0", "soon", "-1", "nan"])
+    async def test_503_for_long(self, kind, service, when):
+        error = await failure(kind, {"url": service.on("/", says({}, 503, Retry_After=when))})
+        assert "answered 503" in error.reason
+        assert not error.final
+
+    async def test_broken_json(self, kind, service):
+        error = await failure(kind, {"url": service.on("/", says(b'{"a": '))})
+        assert "not JSON" in error.reason
+
+    async def test_stalled(self, kind, service):
+        async def reply(seen, writer):
+            await until_cancelled()
+
+        error = await failure(kind, {"url": service.on("/", reply), "answer_within": 0.05})
+        assert "no whole answer within 0.05 s" in error.reason
+        assert not error.final
+
+    async def test_dripping(self, kind, service):
+        async def reply(seen, writer):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+            while True:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.005)
+
+        error = await failure(kind, {"url": service.on("/", reply), "answer_within": 0.05})
+        assert "no whole answer" in error.reason
+
+    async def test_redirects_without_end(self, kind, service):
+        url = service.on("/", says(b"", 307, Location="/"))
+        error = await failure(kind, {"url": url})
+        assert "redirected 5 times" in error.reason
+        assert len(service.seen) == 6
+
+    async def test_a_redirect_on_the_same_server(self, kind, service):
+        service.on("/there/", says({"ok": 1}))
+        url = service.on("/there", says(b"", 307, Location="/there/"))
+        assert await kind.perform(job({"url": url, "body": {"a": 1}})) == {"ok": 1}
+        assert service.seen[1].json() == {"a": 1}
+
+    async def test_a_redirect_to_another_server_is_not_followed(self, kind, service):
+        url = service.on("/", says(b"", 307, Location="http://user:hush@127.0.0.1:9/there?token=hush"))
+        error = await failure(kind, {"url": url, "headers": {"X-Key": "k"}})
+        assert "http://127.0.0.1:9/there;" in error.reason
+        assert "hush" not in error.reason
+
+    async def test_an_endless_body(self, kind, service):
+        async def reply(seen, writer):
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            while True:
+                writer.write(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
+                await writer.drain()
+
+        error = await failure(kind, {"url": service.on("/", reply)})
+        assert "more than 1048576 bytes" in error.reason
+        await asyncio.wait_for(service.broken_off.wait(), 30)
+
+    async def test_a_bomb(self, kind, service):
+        body = gzip.compress(b" " * (64 << 20))
+        error = await failure(kind, {"url": service.on("/", says(body, Content_Encoding="gzip"))})
+        assert "encoding 'gzip'" in error.reason
+        assert service.seen[0].headers["accept-encoding"] == "identity"
+
+    async def test_json_that_is_nested_too_deeply(self, kind, service):
+        error = await failure(kind, {"url": service.on("/", says(b"[" * 100_000))})
+        assert "not JSON" in error.reason
+
+    async def test_no_secret_of_an_address_is_told(self, kind, service):
+        url = service.on("/", says({}, 500)).replace("http://", "http://user:hush@") + "?token=hush"
+        error = await failure(kind, {"url": url})
+        assert error.reason == f"POST {service.url}/ answered 500: {{}}"
+        assert service.seen[0].headers["authorization"].startswith("Basic")
+
+
+class TestCancel:
+    async def cancelled(self, kind, service, *message):
+        async def stall(seen, writer):
+            await until_cancelled()
+
+        call = {
+            "url": service.on("/start", says(b"ok")),
+            "progress": {"url": service.on("/progress", stall)},
+            "cancel": {"url": service.on("/cancel", says(b"ok")), "method": "DELETE"},
+        }
+        performing = asyncio.create_task(kind.perform(job(call)))
+        await service.asked(2)
+        performing.cancel(*message)
+        await asyncio.wait([performing])
+        assert performing.cancelled()
+
+    async def test_the_service_is_told(self, kind, service):
+        await self.cancelled(kind, service)
+        assert service.paths()[-1] == "DELETE /cancel"
+
+    async def test_not_when_only_podium_goes_away(self, kind, service):
+        await self.cancelled(kind, service, DETACHED)
+        assert "DELETE /cancel" not in service.paths()
+
+    async def test_the_connection_is_broken_off(self, kind, service):
+        async def stall(seen, writer):
+            await until_cancelled()
+
+        performing = asyncio.create_task(kind.perform(job({"url": service.on("/", stall)})))
+        await service.asked(1)
+        performing.cancel()
+        await asyncio.wait([performing])
+        await asyncio.wait_for(service.broken_off.wait(), 30)
+
+
+class TestCheck:
+    @pytest.mark.parametrize(
+        ("call", "why"),
+        [
+            ({}, "url: is missing"),
+            ({"url": "ftp://x/"}, "url: must be an http:// or https:// URL"),
+            ({"url": "http://"}, "url"),
+            ({"url": "http://x/", "body": 1, "form": {}}, "not both"),
+            ({"url": "http://x/", "method": "STEAL"}, "method"),
+            ({"url": "http://x/", "colour": 1}, "colour: there is no such key"),
+            ({"url": "http://x/", "progress": {}}, "progress.url: is missing"),
+            ({"url": "http://x/", "answer_within": 0}, "answer_within"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, kind, call, why):
+        with pytest.raises(DocumentRefused, match=why):
+            kind.check(call)
+
+    def test_what_is_not_known_yet_is_not_wrong(self, kind):
+        kind.check(
+            {
+                "url": {"$secret": "url"},
+                "headers": {"Authorization": {"$secret": "token"}},
+                "progress": {"url": {"$result": "before/url"}},
+                "form": {"$item": ""},
+            }
+        )
+
+    async def test_what_turns_out_wrong_when_it_is_known(self, kind):
+        with pytest.raises(DocumentRefused, match="url"):
+            await kind.perform(job({"url": "gopher://x"}))
+
+
+def test_the_longest_pause_is_that_of_the_documentation():
+    assert http.LONGEST == 2.0
