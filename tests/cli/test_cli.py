@@ -3,70 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from podium.cli import app
-from tests.e2e.harness import PODIUM, Gate, document, models_file
+from tests.cli.terminal import RUN, Terminal
+from tests.e2e.harness import document, models_file
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
-
-
-@dataclass
-class Ended:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out.splitlines()[-1])
-
-
-class Terminal:
-    """A user's shell in a directory of its own."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("PODIUM_", "MQTT_"))}
-        self.env = {**kept, "PODIUM_DOTS_SETTLE_MS": "0", "PODIUM_DOTS_END_TIMEOUT_SECONDS": "5"}
-
-    async def start(self, *words: str, **env: str) -> asyncio.subprocess.Process:
-        pipe = asyncio.subprocess.PIPE
-        return await asyncio.create_subprocess_exec(
-            PODIUM, *words, cwd=self.directory, env={**self.env, **env}, stdout=pipe, stderr=pipe
-        )
-
-    async def __call__(self, *words: str, **env: str) -> Ended:
-        return await self.end(await self.start(*words, **env))
-
-    async def end(self, process: asyncio.subprocess.Process) -> Ended:
-        out, err = (stream.decode() for stream in await process.communicate())
-        assert process.returncode is not None
-        assert "Traceback" not in out + err, err
-        return Ended(process.returncode, out, err)
-
-    def write(self, body: dict[str, Any]) -> None:
-        (self.directory / "simulation.json").write_text(json.dumps(body))
-
-
-@pytest.fixture
-async def podium(tmp_path: Path) -> AsyncIterator[Terminal]:
-    terminal = Terminal(tmp_path)
-    yield terminal
-    await terminal("stop", "--all")
-
-
-RUN = ("run", "simulation.json", "--models", "models.yaml")
 
 
 async def test_a_run_that_succeeds(podium: Terminal) -> None:
@@ -182,99 +129,6 @@ async def test_two_that_come_at_once_are_conducted_by_one_of_them(podium: Termin
     both = await asyncio.gather(*(podium(*RUN, "--json") for _ in range(2)))
     assert [ended.code for ended in both] == [0, 0], [ended.err for ended in both]
     assert len({ended.json["id"] for ended in both}) == 2
-
-
-async def reached(podium: Terminal, point: str) -> tuple[asyncio.subprocess.Process, Gate]:
-    """A run whose second model waits at a point."""
-    gate = Gate(podium.directory, point)
-    models_file(podium.directory, ONLY="plain-2", **gate.env)
-    podium.write(document(steps=8))
-    process = await podium.start(*RUN, "--json")
-    await gate.reached()
-    return process, gate
-
-
-async def test_ctrl_c_cancels(podium: Terminal) -> None:
-    process, gate = await reached(podium, "step:3")
-    process.send_signal(signal.SIGINT)
-    gate.release()
-    ended = await podium.end(process)
-    assert ended.code == 1
-    assert ended.json["state"] == "cancelled"
-    assert "Ctrl-C again" in ended.err
-
-
-async def test_ctrl_c_twice_leaves_at_once_and_what_was_left_can_be_ended(podium: Terminal) -> None:
-    process, _gate = await reached(podium, "step:3")
-    process.send_signal(signal.SIGINT)
-    assert process.stderr
-    async for line in process.stderr:
-        if b"Ctrl-C again" in line:
-            break
-    process.send_signal(signal.SIGINT)
-    assert (await podium.end(process)).code == 130
-    assert (await podium("stop", "--all")).code == 0
-    status = await podium("status", "--json")
-    assert [run["state"] for run in status.json["runs"]] == ["cancelled"]
-
-
-async def test_sigterm_detaches_and_the_next_podium_goes_on(podium: Terminal) -> None:
-    process, gate = await reached(podium, "step:3")
-    process.terminate()
-    ended = await podium.end(process)
-    assert ended.code == 143
-    assert "detached" in ended.err
-    (run,) = (await podium("status", "--json")).json["runs"]
-    assert run["state"] == "running"
-    serving = await podium.start("serve", "--port", "0", "--models", "models.yaml")
-    assert serving.stdout
-    await serving.stdout.readline()
-    gate.release()
-    assert (await podium("events", run["id"], "--follow")).out.splitlines()[-1].endswith("succeeded")
-    serving.terminate()
-    assert (await podium.end(serving)).code == 0
-
-
-async def handed_over(podium: Terminal) -> tuple[asyncio.subprocess.Process, asyncio.subprocess.Process, Gate]:
-    """A Podium that serves, and a run handed to it whose second model waits at a step."""
-    gate = Gate(podium.directory, "step:3")
-    models_file(podium.directory, ONLY="plain-2", **gate.env)
-    podium.write(document(steps=8))
-    serving = await podium.start("serve", "--port", "0", "--models", "models.yaml")
-    assert serving.stdout
-    await serving.stdout.readline()
-    running = await podium.start("run", "simulation.json")
-    await gate.reached()
-    return serving, running, gate
-
-
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-async def test_a_run_whose_owner_goes_away_is_detached(podium: Terminal, how: signal.Signals) -> None:
-    serving, running, _gate = await handed_over(podium)
-    serving.send_signal(how)
-    await podium.end(serving)
-    ended = await podium.end(running)
-    assert (ended.code, ended.out) == (143, "")
-    assert "detached" in ended.err.splitlines()[-1]
-
-
-async def test_stop_all_ends_runs_whose_models_do_not_end(podium: Terminal) -> None:
-    podium.env["PODIUM_DOTS_END_TIMEOUT_SECONDS"] = "300"
-    serving, running, _gate = await handed_over(podium)
-    assert (await podium("stop", "--all")).code == 0
-    assert (await podium.end(serving)).code == 0
-    assert (await podium.end(running)).code == 1
-    status = await podium("status", "--json")
-    assert [run["state"] for run in status.json["runs"]] == ["cancelled"]
-
-
-async def test_cancel_ends_what_a_killed_podium_left(podium: Terminal) -> None:
-    process, _gate = await reached(podium, "step:3")
-    process.kill()
-    await process.communicate()
-    (run,) = (await podium("status", "--json")).json["runs"]
-    ended = await podium("cancel", run["id"], "--models", "models.yaml")
-    assert (ended.code, ended.out.split()) == (0, [run["id"], "cancelled"])
 
 
 async def test_models_are_registered_without_a_server(podium: Terminal) -> None:

@@ -78,6 +78,11 @@ class EmbeddedBroker:
         return self._process.pid if self._process else None
 
     @property
+    def lives(self) -> bool:
+        """Whether a server lives in this directory, whoever looks after it."""
+        return Process.load(self._path("pid")) is not None
+
+    @property
     def nats_url(self) -> str:
         return f"nats://{LOOPBACK}:{self._chosen.ports.nats}"
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from podium.cli import options
-from podium.cli.screen import as_json, moment, out, say, state, summary
+from podium.cli.screen import as_json, escape, moment, out, say, state, summary
 from podium.cli.serve import run_loop
 
 if TYPE_CHECKING:
+    from podium.cli.following import Show
     from podium.cli.reach import Client
     from podium.settings import Settings
 
@@ -42,7 +43,8 @@ def events(
     data: options.Data = None,
 ) -> None:
     """Print what happened."""
-    run_loop(_events(options.settings(data=data), run, follow=follow, json=json))
+    settings = options.settings(data=data)
+    run_loop(_follow(settings, run, json=json) if follow else _events(settings, run, json=json))
 
 
 def logs(
@@ -73,23 +75,28 @@ def results(
 
 
 async def _one(settings: Settings, run: str, *, json: bool) -> None:
-    from podium.cli.reach import anybody
+    from podium.cli.reach import on_record
 
-    async with anybody(settings) as client:
-        found = await client.json(f"/api/v1/runs/{run}")
+    async with on_record(settings) as record:
+        found, left = await record.run(run), await record.left()
     if json:
         as_json(found)
-        return
-    progress = found.get("progress")
-    out().print(f"[bold]{found['name']}[/]  {state(found['state'])}")
+    else:
+        _describe(found, left)
+    _say_left(settings, left & {run})
+
+
+def _describe(run: dict[str, Any], left: frozenset[str]) -> None:
+    progress = run.get("progress")
+    out().print(f"[bold]{escape(run['name'])}[/]  {_standing(run, left)}")
     for label, value in (
-        ("id", found["id"]),
-        ("kind", found["kind"]),
+        ("id", run["id"]),
+        ("kind", run["kind"]),
         ("steps", f"{progress['done']} of {progress['steps']}" if progress else ""),
-        ("submitted", moment(found["submitted"])),
-        ("started", moment(found["started"])),
-        ("ended", moment(found["ended"])),
-        ("reason", found.get("error", {}).get("reason", "")),
+        ("submitted", moment(run["submitted"])),
+        ("started", moment(run["started"])),
+        ("ended", moment(run["ended"])),
+        ("reason", run.get("error", {}).get("reason", "")),
     ):
         if value:
             out().print(f"{label:10}{value}", markup=False)
@@ -99,39 +106,80 @@ async def _all(settings: Settings, search: str | None, limit: int, *, json: bool
     from rich import box
     from rich.table import Table
 
-    from podium.cli.reach import anybody
+    from podium.cli.reach import on_record
 
-    async with anybody(settings) as client:
-        found = await client.json("/api/v1/runs", search=search, limit=limit)
-        page = (await client.json("/api/v1/owner"))["page"]
+    async with on_record(settings) as record:
+        found, left, page = await record.runs(search, limit), await record.left(), await record.page()
     if json:
         as_json(found)
-        return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("run", "name", "state", "submitted"):
-        table.add_column(title)
-    for run in found["runs"]:
-        table.add_row(run["id"], run["name"], state(run["state"]), moment(run["submitted"]))
-    if found["runs"]:
+    elif found["runs"]:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for title in ("run", "name", "state", "submitted"):
+            table.add_column(title)
+        for run in found["runs"]:
+            table.add_row(run["id"], escape(run["name"]), _standing(run, left), moment(run["submitted"]))
         out().print(table)
     else:
-        say("no run")
-    if page:
+        say("no run is like that" if search else "no run")
+    if not json and found["next"]:
+        say(f"the newest {limit} of more; --limit shows more")
+    _say_left(settings, left)
+    if page and not json:
         say(f"page  {page}")
 
 
-async def _events(settings: Settings, run: str | None, *, follow: bool, json: bool) -> None:
-    from podium.cli.reach import anybody, owner
+def _standing(run: dict[str, Any], left: frozenset[str]) -> str:
+    return state(run["state"]) + (" [yellow](conducted by nobody)[/]" if run["id"] in left else "")
+
+
+def _say_left(settings: Settings, left: frozenset[str]) -> None:
+    """Its state is how it was left."""
+    if not left:
+        return
+    from podium.cli.run import data_option
+
+    which, them = ("1 run", "it") if len(left) == 1 else (f"{len(left)} runs", "them")
+    option = data_option(settings)
+    how = f"`podium serve{option}` or the next `podium run{option}` goes on with {them}; `podium stop --all{option}`"
+    say(f"nobody conducts {which} that {'has' if them == 'it' else 'have'} not ended: {how} ends {them}")
+
+
+async def _events(settings: Settings, run: str | None, *, json: bool) -> None:
+    from podium.cli.reach import on_record
+
+    show = _shower(run, json=json)
+    async with on_record(settings) as record:
+        async for event in record.past(run):
+            show(event)
+        left = await record.left()
+    _say_left(settings, left & {run} if run else left)
+
+
+async def _follow(settings: Settings, run: str | None, *, json: bool) -> int:
+    from podium.cli.following import GOES_ON, follow
+    from podium.cli.reach import owner
+    from podium.cli.run import DETACHED
+    from podium.stack.home import Home
+
+    async with owner(settings) as client:
+        ended = await follow(client, run, Home(settings.data), show=_shower(run, json=json))
+    if ended is not None:
+        return 0
+    say(f"the Podium that conducted it was stopped, or is gone; {GOES_ON}" if run else "the Podium here is gone")
+    return DETACHED
+
+
+def _shower(run: str | None, *, json: bool) -> Show:
     from podium.server.words import describe
 
-    path = f"/api/v1/runs/{run}/events" if run else "/api/v1/events"
-    async with owner(settings) if follow else anybody(settings) as client:
-        async for event in client.events(path, live=follow):
-            if json:
-                as_json(event)
-            else:
-                of = "" if run else f"{event['run']}  "
-                out().print(f"{moment(event['time'])}  {of}{describe(event['type'], event['data'])}", markup=False)
+    def show(event: dict[str, Any]) -> None:
+        if json:
+            as_json(event)
+        else:
+            of = "" if run else f"{event['run']}  "
+            out().print(f"{moment(event['time'])}  {of}{describe(event['type'], event['data'])}", markup=False)
+
+    return show
 
 
 async def _logs(settings: Settings, run: str, model: str | None, tail: int | None) -> None:
@@ -145,22 +193,31 @@ async def _logs(settings: Settings, run: str, model: str | None, tail: int | Non
         raise NotFound(f"there is no log of a model {model!r}", where=run, hint=f"There are logs of: {known}")
     for name, text in found.items():
         if model is None:
-            out().print(f"[bold]--- {name}[/]")
+            out().print(f"[bold]--- {escape(name)}[/]")
         if model in (None, name):
             out().print(text, markup=False, end="")
 
 
-async def _cancel(settings: Settings, run: str) -> None:
-    from podium.cli.reach import must_exist
-    from podium.cli.run import conducted
+async def _cancel(settings: Settings, run: str) -> int:
+    from podium.cli.following import GOES_ON, follow
+    from podium.cli.reach import must_exist, on_record
+    from podium.cli.run import DETACHED, conducted
+    from podium.stack.home import Home
 
     must_exist(settings)
-    async with conducted(settings) as (client, _):
-        await client.post(f"/api/v1/runs/{run}/cancel")
-        async for _event in client.events(f"/api/v1/runs/{run}/events"):
-            pass
-        found = await client.json(f"/api/v1/runs/{run}")
+    async with conducted(settings) as (client, stack):
+        asked = await client.post(f"/api/v1/runs/{run}/cancel")
+        found = await follow(client, run, Home(settings.data), stack)
+    if asked["ended"]:
+        say("it had ended before")
+    if found is None:
+        async with on_record(settings) as record:
+            found = await record.run(run)
     out().print(f"{run}  {state(found['state'])}")
+    if found["ended"]:
+        return 0
+    say(f"it was told to end, but the Podium that conducted it was stopped before that, or is gone; {GOES_ON}")
+    return DETACHED
 
 
 async def _results(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.progress import (
@@ -16,18 +16,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from podium.cli.reach import Client
-from podium.cli.screen import err
-from podium.errors import Unavailable
+from podium.cli.following import Show
+from podium.cli.screen import err, escape
 from podium.server.words import describe
 
-AGAIN_SECONDS = 0.5
 QUIET = {"step.finished", "model.ended", "run.running", "run.ending", "run.succeeded", "run.failed", "run.cancelled"}
 
 
-async def follow(client: Client, run: dict[str, Any], is_gone: Callable[[], bool]) -> dict[str, Any] | None:
-    """Until it has ended: the run as it is then; None, when who conducts it `is_gone` before that."""
-    path, position = f"/api/v1/runs/{run['id']}", 0
+@contextmanager
+def progress(run: dict[str, Any]) -> Iterator[Show]:
+    """Gives what shows an event."""
     columns = (
         TextColumn("steps"),
         BarColumn(),
@@ -37,25 +35,10 @@ async def follow(client: Client, run: dict[str, Any], is_gone: Callable[[], bool
         TimeRemainingColumn(),
     )
     console = err()
-    console.print(f"[bold]{run['name']}[/]  [bright_black]{run['id']}[/]")
+    console.print(f"[bold]{escape(run['name'])}[/]  [bright_black]{run['id']}[/]")
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         steps = bar.add_task("steps", total=None, visible=False)
-        while True:
-            try:
-                async for event in client.events(f"{path}/events", after=position):
-                    position = event["position"]
-                    _show(event, bar, steps)
-                found: dict[str, Any] = await client.json(path)
-            except Unavailable as error:
-                if is_gone():
-                    return None
-                console.print(str(error), markup=False)
-            else:
-                if found["ended"]:
-                    return found
-                if is_gone():
-                    return None
-            await asyncio.sleep(AGAIN_SECONDS)  # it is about to go, or another has taken its place
+        yield lambda event: _show(event, bar, steps)
 
 
 def _show(event: dict[str, Any], bar: Progress, steps: TaskID) -> None:

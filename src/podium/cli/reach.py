@@ -14,6 +14,7 @@ from podium.errors import Conflict, DocumentRefused, Fault, NotAllowed, NotFound
 if TYPE_CHECKING:
     from podium.settings import Settings
     from podium.stack.home import Home
+    from podium.stack.record import Record
 
 BASE = "http://podium"
 ANSWER_SECONDS = 30.0
@@ -57,6 +58,26 @@ class Client:
                         yield loads(line.removeprefix("data:"))
         except httpx.TransportError as error:
             raise _gone(error) from None
+
+    # What `podium.stack.record.Record` answers where there is nobody to ask
+
+    async def run(self, id_: str) -> dict[str, Any]:
+        found: dict[str, Any] = await self.json(f"/api/v1/runs/{id_}")
+        return found
+
+    async def runs(self, search: str | None, limit: int) -> dict[str, Any]:
+        found: dict[str, Any] = await self.json("/api/v1/runs", search=search, limit=limit)
+        return found
+
+    def past(self, run: str | None) -> AsyncIterator[dict[str, Any]]:
+        return self.events(f"/api/v1/runs/{run}/events" if run else "/api/v1/events", live=False)
+
+    async def left(self) -> frozenset[str]:
+        return frozenset()
+
+    async def page(self) -> str | None:
+        found: str | None = (await self.json("/api/v1/owner"))["page"]
+        return found
 
     async def _call(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:
@@ -105,6 +126,23 @@ async def anybody(settings: Settings, *, at_results: bool = False, make: bool = 
         must_exist(settings)
     async with looking(settings, at_results=at_results) as client:
         yield client
+
+
+@asynccontextmanager
+async def on_record(settings: Settings) -> AsyncIterator[Client | Record]:
+    """The owner if there is one, else the journal. Raises: NotFound, when there is no data directory."""
+    from podium.stack.home import Home
+
+    home = Home(settings.data)
+    if home.has_owner():
+        async with through(home) as http:
+            yield Client(http)
+        return
+    must_exist(settings)
+    from podium.stack.record import record
+
+    async with record(settings, home) as found:
+        yield found
 
 
 def must_exist(settings: Settings) -> None:

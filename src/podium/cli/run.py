@@ -15,7 +15,7 @@ import typer
 
 from podium.cli import options
 from podium.cli.screen import as_json, err, say, state, summary
-from podium.cli.serve import on_signals, run_loop
+from podium.cli.serve import run_loop
 
 if TYPE_CHECKING:
     from podium.cli.reach import Client
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from podium.stack.whole import Stack
 
 FAILED, DETACHED = 1, 128 + signal.SIGTERM
+NAMED = 3
 
 Document = Annotated[Path, typer.Argument(help="What to run.", exists=True, dir_okay=False, readable=True)]
 
@@ -34,27 +35,30 @@ def add_to(app: typer.Typer) -> None:
 
 def run(
     document: Document,
-    models: options.Models = None,
+    models: options.OwnModels = None,
     data: options.Data = None,
     json: Annotated[bool, typer.Option("--json", help="Print the finished run as JSON, the last line.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Go on serving the page until Ctrl-C.")] = False,
     broker: options.Broker = None,
     database: options.Database = None,
     series: options.Series = None,
+    artifacts: options.Artifacts = None,
 ) -> None:
     """Run a document and wait for its end. Exit code 0: it succeeded, 1: it did not, 2: it was refused."""
-    settings = options.settings(models=models, data=data, broker=broker, database=database, series=series)
+    settings = options.settings(
+        document, models=models, data=data, broker=broker, database=database, series=series, artifacts=artifacts
+    )
     run_loop(_run(settings, _Given.of(document), json=json, keep=keep))
 
 
 def validate(
     document: Document,
-    models: options.Models = None,
+    models: options.OwnModels = None,
     data: options.Data = None,
     json: options.Json = False,
 ) -> None:
     """Check a document without running it. Exit code 2: it is refused."""
-    run_loop(_validate(options.settings(models=models, data=data), _Given.of(document), json=json))
+    run_loop(_validate(options.settings(document, models=models, data=data), _Given.of(document), json=json))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,42 +91,43 @@ async def _validate(settings: Settings, given: _Given, *, json: bool) -> None:
 
 
 async def _run(settings: Settings, given: _Given, *, json: bool, keep: bool) -> int:
-    from podium.cli.progress import follow
+    from podium.cli.following import GOES_ON, follow
+    from podium.cli.leaving import Leaving
+    from podium.cli.progress import progress
     from podium.cli.reach import anybody
     from podium.stack.home import Home
 
-    home = Home(settings.data)
-    main = asyncio.current_task()
-    assert main is not None  # noqa: S101 - we are in it
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
+    leaving = Leaving()
+    submitted = ended = None
     try:
         async with conducted(settings) as (client, stack):
             submitted = await client.post("/api/v1/runs", content=given.content, filename=given.filename)
-            on_signals(_Cancel(client, submitted["id"]), [signal.SIGINT])
-            ended = await follow(client, submitted, lambda: stack.lost if stack else not home.has_owner())
+            with progress(submitted) as show:
+                async with leaving.cancelling(client, submitted["id"]):
+                    ended = await follow(client, submitted["id"], Home(settings.data), stack, show)
             if ended is not None and stack is not None:
                 await _conclude(client, settings, ended, json=json)
                 await _finish_others(stack)
-                if keep:
+                if keep and not stack.stopping.is_set():
                     await _keep(stack)
-        if stack is None:  # who conducted it may have gone meanwhile
-            async with anybody(settings) as client:
+        if ended is None or stack is None:  # who conducted it may be gone, and it may have ended all the same
+            async with anybody(settings, at_results=True) as client:
                 ended = await client.json(f"/api/v1/runs/{submitted['id']}")
-                if ended["ended"]:
-                    await _conclude(client, settings, ended, json=json)
-        if ended is None or not ended["ended"]:
-            say("the Podium that conducted it is gone: detached; the next `podium serve` or `podium run` goes on")
-            return DETACHED
+                if not ended["ended"]:
+                    say(f"detached: the Podium that conducted it was told to stop, or is gone; {GOES_ON}")
+                    return DETACHED
+                await _conclude(client, settings, ended, json=json)
     except asyncio.CancelledError:
-        say("detached; `podium serve` goes on with what has not ended")
-        return DETACHED
+        if ended is None:
+            say(f"detached; {GOES_ON}" if submitted else "left before it was submitted")
+            return leaving.code
     return 0 if ended["state"] == "succeeded" else FAILED
 
 
 async def _finish_others(stack: Stack) -> None:
     """Runs that other terminals have handed to us end before we do."""
     if stack.active:
-        say(f"conducting {len(stack.active)} more, handed over or left by an earlier Podium; SIGTERM detaches")
+        say(f"conducting {len(stack.active)} more, handed over or left by an earlier Podium; Ctrl-C detaches")
     while stack.active and not stack.stopping.is_set():
         await stack.wait(min(stack.active))
 
@@ -149,6 +154,10 @@ async def conducted(settings: Settings) -> AsyncIterator[tuple[Client, Stack | N
             if not home.has_owner():  # else somebody was faster by a moment
                 raise
             stack = None
+        else:
+            if left := sorted(stack.active):
+                more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
+                say(f"going on with what an earlier Podium left: {', '.join(left[:NAMED])}{more}")
     if stack is None and settings.models:
         say("the Podium that owns this data directory runs it, with its own models file")
     try:
@@ -157,19 +166,6 @@ async def conducted(settings: Settings) -> AsyncIterator[tuple[Client, Stack | N
     finally:
         if stack is not None:
             await stack.close()
-
-
-class _Cancel:
-    """Ctrl-C ends the run, and not the watching of its end."""
-
-    def __init__(self, client: Client, run: str) -> None:
-        self._client = client
-        self._run = run
-        self._asking: asyncio.Task[Any] | None = None
-
-    def __call__(self) -> None:
-        say("cancelling; Ctrl-C again leaves at once")
-        self._asking = asyncio.create_task(self._client.post(f"/api/v1/runs/{self._run}/cancel"))
 
 
 async def _conclude(client: Client, settings: Settings, run: dict[str, Any], *, json: bool) -> None:
@@ -189,8 +185,8 @@ async def _conclude(client: Client, settings: Settings, run: dict[str, Any], *, 
         if not json:
             summary(found)
         say(f"plot     {plot}")
-        say(f"results  podium results {id_} --csv DIRECTORY{_data(settings)}")
-    say(f"logs     podium logs {id_}{_data(settings)}")
+        say(f"results  podium results {id_} --csv DIRECTORY{data_option(settings)}")
+    say(f"logs     podium logs {id_}{data_option(settings)}")
     if json:
         as_json(run)
 
@@ -207,7 +203,7 @@ def write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _data(settings: Settings) -> str:
+def data_option(settings: Settings) -> str:
     """How to say which data directory is meant, where it is not the usual one."""
     from podium.settings import Settings as Known
 
@@ -216,6 +212,8 @@ def _data(settings: Settings) -> str:
 
 
 async def _keep(stack: Stack) -> None:
+    from podium.cli.leaving import on_signals
+
     say(f"page     {stack.link()}")
     say("serving until Ctrl-C")
     on_signals(stack.stop)

@@ -54,6 +54,13 @@ def say(text: str = "") -> None:
     err().print(Text(text))
 
 
+def escape(text: str) -> str:
+    """For what is printed as markup."""
+    from rich.markup import escape as escaped
+
+    return escaped(text)
+
+
 def state(name: str) -> str:
     return f"[{STYLES.get(name, '')}]{name}[/]"
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,9 +15,8 @@ from podium.cli.screen import out, say
 
 if TYPE_CHECKING:
     from podium.settings import Settings
+    from podium.stack.home import Home
     from podium.stack.whole import Stack
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 Level = Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.", show_default="info")]
 
@@ -76,25 +74,9 @@ def run_loop(main: Coroutine[Any, Any, int | None]) -> None:
     sys.exit(uvloop.run(main) or 0)
 
 
-def on_signals(call: Callable[[], None], signals: Sequence[signal.Signals] = SIGNALS) -> None:
-    """Have `call` called for the first of these signals; the next ends the process at once."""
-    loop = asyncio.get_running_loop()
-
-    def received() -> None:
-        for each in signals:
-            loop.add_signal_handler(each, _leave)
-        call()
-
-    for each in signals:
-        loop.add_signal_handler(each, received)
-
-
-def _leave() -> None:
-    os._exit(130)  # whatever is under way is found again by the next Podium
-
-
 async def _serve(settings: Settings) -> int:
     from podium.cli import logs
+    from podium.cli.leaving import on_signals
     from podium.stack.whole import Stack
 
     logs.to_terminal(settings.log_level)
@@ -126,43 +108,53 @@ def _introduce(stack: Stack) -> None:
 
 async def _mso(settings: Settings) -> None:
     from podium.cli import logs
+    from podium.cli.leaving import on_signals
+    from podium.stack.home import Home
     from podium.stack.roles import model_services_orchestrator
 
     logs.to_terminal(settings.log_level)
+    home = Home(settings.data)
+    home.create()
+    secrets = home.secrets
+    secrets.know(*settings.secrets)
+    logs.redact(secrets)
     stopping = asyncio.Event()
     on_signals(stopping.set)
-    async with model_services_orchestrator(settings):
+    async with model_services_orchestrator(settings, home, stopping.set):
         out().print("ready")
         sys.stdout.flush()
         await stopping.wait()
 
 
 async def _stop(settings: Settings, everything: bool) -> None:
-    from podium.cli.reach import Client, through
     from podium.stack.home import Home
 
     home = Home(settings.data)
     if home.has_owner():
-        async with through(home) as http:
-            client = Client(http)
-            pid = (await client.json("/api/v1/owner"))["pid"]
-            process = os.pidfd_open(pid)
-            await client.post("/api/v1/owner/stop", json={"all": everything})
-        await _readable(process)
-    elif everything and home.exists:
-        await _end_what_was_left(settings)
-    else:
-        say("nothing runs here")
+        await _stop_owner(home, everything)
+    elif not (everything and home.exists and await _end_what_was_left(settings, home)):
+        say(f"nothing lives in {home.path}")
 
 
-async def _end_what_was_left(settings: Settings) -> None:
-    """Models and a broker of a Podium that is gone."""
-    from podium.stack.whole import Stack
+async def _stop_owner(home: Home, everything: bool) -> None:
+    from podium.cli.reach import Client, through
 
-    stack = Stack(settings, page=False)
-    await stack.start()
-    stack.stop(everything=True)
-    await stack.close()
+    async with through(home) as http:
+        client = Client(http)
+        process = os.pidfd_open((await client.json("/api/v1/owner"))["pid"])
+        await client.post("/api/v1/owner/stop", json={"all": everything})
+    await _readable(process)
+
+
+async def _end_what_was_left(settings: Settings, home: Home) -> bool:
+    from podium.cli import logs
+    from podium.stack.leftovers import end_all
+
+    logs.to_file(home.path / "podium.log", settings.log_level)
+    ended = await end_all(settings, home)
+    if ended:
+        say(f"ended what an earlier Podium left: {', '.join(ended)}")
+    return bool(ended)
 
 
 async def _readable(handle: int) -> None:

@@ -74,6 +74,17 @@ class Recorded:
     time: float
     event: Event
 
+    def as_json(self) -> dict[str, Json]:
+        return {
+            "position": self.position,
+            "run": self.run,
+            "seq": self.seq,
+            "time": self.time,
+            "type": self.event.type,
+            "schema": self.event.schema,
+            "data": dict(self.event.data),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

@@ -91,6 +91,13 @@ class Journal:
             # The other process may be anywhere: the only sign of its life is in the database.
             await asyncio.sleep(min(until - time.monotonic(), self._lease_seconds / 6))
 
+    async def owner(self) -> str | None:
+        """Who owns it, as far as it can be told from here; None: nobody."""
+        held = await self._read(lease.read)
+        alive = lease.alive(held.owner, here=self._database.sqlite) if held.owner else False
+        known = self._clock() < held.expires if alive is None else alive
+        return lease.describe(held.owner) if known else None
+
     async def close(self) -> None:
         """Give the lease back and let go of the database. What is being written is finished."""
         writer, self._writer = self._writer, None

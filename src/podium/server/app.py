@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from podium import __version__
+from podium.errors import NotFound
 from podium.server import health, live, page, problems, reference, registry, runs, session
 from podium.server.doorway import Doorway
 from podium.server.parts import Parts
 from podium.server.story import Stories
 
 API = "/api/v1"
+LARGEST_PARSED = 2**20  # of bodies that are taken apart on the event loop; documents are not
 
 
 class App:
@@ -30,6 +33,19 @@ class App:
         self._metrics.close()
 
 
+def role(name: str, stop: Callable[[bool], None]) -> FastAPI:
+    """For a part of Podium that lives alone: it can be found and told to end, and conducts no runs."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    problems.install(app)
+    app.include_router(session.owner_routes(stop), prefix=API)
+
+    @app.api_route("/{path:path}", methods=["GET", "POST"])
+    async def elsewhere() -> None:
+        raise NotFound(f"only {name} lives here", hint="Ask the Podium that conducts the runs")
+
+    return app
+
+
 def _fastapi(parts: Parts, metrics: health.Metrics) -> FastAPI:
     app = FastAPI(
         title="Podium",
@@ -43,9 +59,11 @@ def _fastapi(parts: Parts, metrics: health.Metrics) -> FastAPI:
     known = [Depends(guard)]
     stories = Stories(parts.journal)
     app.include_router(health.routes(parts, metrics))
-    app.include_router(session.routes(parts), prefix=API)
-    for router in (runs.routes(parts, stories), live.routes(parts), registry.routes(parts)):
+    app.include_router(session.routes(parts), prefix=API, max_body_size=LARGEST_PARSED)
+    app.include_router(session.owner_routes(parts.stop, parts.link), prefix=API)
+    for router in (runs.routes(parts, stories), live.routes(parts)):
         app.include_router(router, prefix=API, dependencies=known)
+    app.include_router(registry.routes(parts), prefix=API, dependencies=known, max_body_size=LARGEST_PARSED)
     for dialect in parts.dialects:
         app.include_router(dialect.routes(guard))
     for router in parts.routers:

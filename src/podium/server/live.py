@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 
 from podium.errors import DocumentRefused
-from podium.runs.events import STATE_EVENTS, Json, Recorded
+from podium.runs.events import STATE_EVENTS, Recorded
 from podium.server.parts import Parts
 
 Pages: TypeAlias = "AsyncIterator[list[Recorded]]"
@@ -29,19 +29,6 @@ Last = Annotated[str | None, Header(alias="Last-Event-ID", description="Resume b
 After = Annotated[int, Query(ge=0, le=LAST_POSITION, description="Only events behind this position.")]
 Follow = Annotated[bool, Query(description="Stay when the run has ended.")]
 Live = Annotated[bool, Query(description="Wait for what will happen; if not, end with what has.")]
-
-
-def as_json(recorded: Recorded) -> dict[str, Json]:
-    """An event as the API shows it."""
-    return {
-        "position": recorded.position,
-        "run": recorded.run,
-        "seq": recorded.seq,
-        "time": recorded.time,
-        "type": recorded.event.type,
-        "schema": recorded.event.schema,
-        "data": dict(recorded.event.data),
-    }
 
 
 def ends(recorded: Recorded) -> bool:
@@ -92,7 +79,7 @@ class _Encoder:
     def __call__(self, recorded: Recorded) -> bytes:
         found = self._recent.get(recorded.position)
         if found is None:
-            text = json.dumps(as_json(recorded), ensure_ascii=False, separators=(",", ":"))
+            text = json.dumps(recorded.as_json(), ensure_ascii=False, separators=(",", ":"))
             found = self._recent[recorded.position] = format_sse_event(data_str=text, id=str(recorded.position))
             if len(self._recent) > ENCODED:
                 self._recent.popitem(last=False)

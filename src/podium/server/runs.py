@@ -64,7 +64,7 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
 
     @router.get("/runs/{run}", summary="A run as it stands")
     async def one(run: str) -> dict[str, Json]:
-        return await shown(await parts.journal.run(run), stories)
+        return await stories.shown(await parts.journal.run(run))
 
     @router.post("/runs/{run}/cancel", summary="Have a run end", status_code=202)
     async def cancel(run: str) -> dict[str, Json]:
@@ -94,11 +94,6 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
         return await drawn(parts, await parts.journal.run(run))
 
     return router
-
-
-async def shown(run: Run, stories: Stories) -> dict[str, Json]:
-    progress = (await stories.of(run)).progress
-    return run.as_json() if progress is None else {**run.as_json(), "progress": progress.as_json()}
 
 
 async def drawn(parts: Parts, run: Run) -> Response:

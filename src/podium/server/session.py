@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
@@ -49,15 +50,22 @@ def routes(parts: Parts) -> APIRouter:
         response.delete_cookie(parts.auth.cookie, httponly=True, samesite="strict")
         return response
 
+    return router
+
+
+def owner_routes(stop: Callable[[bool], None], link: Callable[[], str | None] = lambda: None) -> APIRouter:
+    """For programs of this user: who owns the data directory, and its end."""
+    router = APIRouter(include_in_schema=False)
+
     @router.get("/owner")
     async def owner(request: Request) -> dict[str, Json]:
         _only_owner(request)
-        return {"pid": os.getpid(), "version": __version__, "page": parts.link()}
+        return {"pid": os.getpid(), "version": __version__, "page": link()}
 
     @router.post("/owner/stop", status_code=202)
-    async def stop(request: Request, ending: Ending) -> dict[str, Json]:
+    async def end(request: Request, ending: Ending) -> dict[str, Json]:
         _only_owner(request)
-        parts.stop(ending.all)
+        stop(ending.all)
         return {"stopping": True}
 
     return router

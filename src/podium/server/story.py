@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
 from podium.engines.simulation.progress import Progress, fold
-from podium.runs.events import Recorded, Run
+from podium.runs.events import Json, Recorded, Run
 from podium.runs.journal import PAGE, Journal
 
 KEPT = 64
@@ -38,6 +38,11 @@ class Stories:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._known: OrderedDict[str, Story] = OrderedDict()
+
+    async def shown(self, run: Run) -> dict[str, Json]:
+        """A run as the API has it, with its progress."""
+        progress = (await self.of(run)).progress
+        return run.as_json() if progress is None else {**run.as_json(), "progress": progress.as_json()}
 
     async def of(self, run: Run) -> Story:
         story = self._known.setdefault(run.id, Story())

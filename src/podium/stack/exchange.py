@@ -14,6 +14,7 @@ from podium.bus.port import Bus, Handler, Subscription
 from podium.errors import SettingsError, Unavailable
 from podium.settings import Location, Settings
 
+BROKER = "broker"  # its directory in a data directory
 MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 

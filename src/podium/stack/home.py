@@ -15,6 +15,7 @@ from pathlib import Path
 
 from podium.errors import Conflict, SettingsError
 from podium.runs.secrets import Secrets
+from podium.settings import Settings
 
 _LOCK, _SOCKET, _MODELS_PORT = "door.lock", "podium.sock", "models.port"
 
@@ -41,6 +42,10 @@ class Home:
         except OSError as error:
             problem = f"the data directory cannot be used: {error.strerror or error}"
             raise SettingsError(problem, where=str(self.path), hint="Choose another with --data") from None
+
+    def database(self, settings: Settings) -> str:
+        """The URL of the journal's database."""
+        return settings.database.full if settings.database else f"sqlite:///{self.path / 'journal.db'}"
 
     @property
     def secrets(self) -> Secrets:

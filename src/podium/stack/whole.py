@@ -28,7 +28,7 @@ from podium.server.parts import Parts
 from podium.settings import Settings
 from podium.stack import models, results
 from podium.stack.dialects import DIALECTS, House, dropped
-from podium.stack.exchange import Exchange, ForModels, Unlinked
+from podium.stack.exchange import BROKER, Exchange, ForModels, Unlinked
 from podium.stack.home import Home
 from podium.stack.logbook import LogBook, forget_old
 from podium.stack.measured import MeasuredJournal
@@ -64,9 +64,10 @@ class Stack:
         self._conductor: Conductor | None = None
         self._mso: ModelServicesOrchestrator | None = None
         self._dialects: list[Dialect] = []
-        self._exchange = Exchange(settings, self.home.path / "broker")
-        self._journal = MeasuredJournal(self._database(), owner=lease.this_process())
-        self._registry = Registry(self._database())
+        self._exchange = Exchange(settings, self.home.path / BROKER)
+        database = self.home.database(settings)
+        self._journal = MeasuredJournal(database, owner=lease.this_process())
+        self._registry = Registry(database)
         self._series = results.store(settings, self.home)
         self._book = LogBook(self.home.path / "logs")
         self._backplane = models.backplane(settings, self.home)
@@ -335,9 +336,6 @@ class Stack:
 
     async def _close_exchange(self) -> None:
         await self._exchange.close(models_live=self._models_live and not self._ending_all)
-
-    def _database(self) -> str:
-        return self.settings.database.full if self.settings.database else f"sqlite:///{self.home.path / 'journal.db'}"
 
 
 def _address(host: str, door: socket.socket) -> str:
