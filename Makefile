@@ -21,6 +21,13 @@ $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	touch $@
 
+$(VENV)/.peers: benchmarks/peers/flow/peers.txt
+	grep -v '^#' $< | while IFS=': ' read -r name packages; do \
+	    $(PYTHON) -m venv $(VENV)/peers/$$name && \
+	    $(VENV)/peers/$$name/bin/python -m pip install --quiet --disable-pip-version-check $$packages || exit 1; \
+	done
+	touch $@
+
 demo: $(VENV)/.server
 	$(BIN)/podium run examples/neighbourhood/simulation.json --models examples/neighbourhood/models.yaml
 
