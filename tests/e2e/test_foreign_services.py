@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -53,7 +54,8 @@ class Podium:
 async def podium(broker: Broker, directory: Path, down: float = 0.0, quiet: float = 5.0) -> AsyncIterator[Podium]:
     """One life of it; what was under way in the one before goes on."""
     async with AsyncExitStack() as stack:
-        journal = Journal(f"sqlite:///{directory / 'journal.db'}", owner="test")
+        clock = lambda: time.time()  # noqa: E731, PLW0108  # looked up each time: tests set it
+        journal = Journal(f"sqlite:///{directory / 'journal.db'}", owner="test", clock=clock)
         await journal.open()
         stack.push_async_callback(journal.close)
         await journal.acquire()
@@ -132,6 +134,27 @@ def assert_undisturbed(foreign: Services) -> None:
     assert foreign.models["connection-service-1"].total == HOMES * HOMES * sun
 
 
+def assert_none_skipped(foreign: Services, repeated: set[tuple[int, str]]) -> None:
+    """Every model has seen every step in order, and none twice without the run saying so."""
+    assert set(foreign.models) == MODELS
+    for name, model in foreign.models.items():
+        numbers = [number for number, _ in model.steps]
+        assert numbers == sorted(numbers), name
+        assert set(numbers) == set(range(1, STEPS + 1)), name
+        assert {(number, name) for number in numbers if numbers.count(number) > 1} <= repeated
+
+
+async def repeated(one: Podium, run: str) -> set[tuple[int, str]]:
+    """The steps that a run says it repeated, each with the model it was repeated to."""
+    events = [each.event for each in await one.journal.events(run)]
+    return {
+        (event.data["step"], model)
+        for event in events
+        if event.type == "step.repeated"
+        for model in event.data["models"]
+    }
+
+
 async def finished_steps(one: Podium, run: str) -> list[int]:
     return [
         recorded.event.data["step"]
@@ -196,11 +219,13 @@ async def test_what_podium_misses_while_it_is_away_is_recalled(
 @pytest.mark.parametrize("broker", ["mosquitto"], indirect=True)
 async def test_without_a_memory_a_step_is_repeated_and_recorded(broker: Broker, services: Any, tmp_path: Path) -> None:
     # The services stay connected: what they say needs no time to find its way.
-    _, run = await gone_in_mid_run(broker, services, tmp_path, "CalculationsDone", 21, quiet=1.0)
+    foreign, run = await gone_in_mid_run(broker, services, tmp_path, "CalculationsDone", 21, quiet=1.0)
     async with podium(broker, tmp_path, down=1.0) as one:
         assert (await ended(one, run)).state is RunState.SUCCEEDED
         assert await finished_steps(one, run) == list(range(1, STEPS + 1))
-        assert "step.repeated" in await types(one, run)
+        repeats = await repeated(one, run)
+        assert repeats
+        assert_none_skipped(foreign, repeats)
 
 
 async def test_the_broker_may_die_in_mid_run(broker: Broker, services: Any, tmp_path: Path) -> None:
@@ -216,6 +241,72 @@ async def test_the_broker_may_die_in_mid_run(broker: Broker, services: Any, tmp_
             kill(broker.part)  # which starts it again
         assert (await ended(one, run)).state is RunState.SUCCEEDED
         assert await finished_steps(one, run) == list(range(1, STEPS + 1))
+        assert_none_skipped(foreign, await repeated(one, run))
+
+
+async def test_what_strays_in_is_counted_and_changes_nothing(broker: Broker, services: Any, tmp_path: Path) -> None:
+    foreign = await services()
+    strays = {
+        "model/dots-so/an-old-run/pv-service-1/CalculationsDone": b"",
+        "mso/dots-so/an-old-run/pv-service-1/ModelHasTerminated": b"\x08\x01\x10\x03",
+        "mso/dots-so/an-old-run/AllModelsHaveTerminated": b"",
+        "model/dots-so/{run}/somebody/CalculationsDone": b"",
+        "model/dots-so/{run}/somebody/ErrorOccurred": b"\x0a\x05wrong",
+        "model/dots-so/{run}/pv-service-1/CalculationsDone": b"\x0a\x05torn",
+        "model/dots-so/{run}/pv-service-1/Nonsense": b"",
+        "model/dots-so/{run}": b"",
+    }
+    begun = foreign.reaches("Parameterized", 1)
+    retained = "/lifecycle/mso/dots-so/a-long-past-run/pv-service-1/ModelHasTerminated"
+    await asyncio.to_thread(foreign.client.publish(retained, b"\x08\x01", 1, retain=True).wait_for_publish, 30)
+    async with podium(broker, tmp_path) as one:
+        run = await submitted(one)
+        assert await asyncio.to_thread(begun.wait, 30)
+        for topic, payload in strays.items():
+            foreign.client.publish(f"/lifecycle/{topic.format(run=run)}", payload)
+        assert (await ended(one, run)).state is RunState.SUCCEEDED
+        assert_undisturbed(foreign)
+        # nats-server brings no retained messages to clients of NATS, and remembers what else there may be to know
+        unknown = {"no such simulation under way": 2, "simulation not known yet": 1}
+        if broker.name == "mosquitto":
+            unknown = {"no such simulation under way": 4}
+        malformed = {"malformed body": 1, "unknown message": 1, "topic of the wrong length": 1}
+        assert one.dialect.dropped == unknown | malformed
+        assert one.conductor.unwanted["Answered"] == one.conductor.unwanted["ModelFailed"] == 1
+
+
+@pytest.mark.parametrize("broker", ["mosquitto"], indirect=True)
+async def test_what_is_too_large_for_the_broker_ends_the_run_with_that_reason(
+    broker: Broker, services: Any, tmp_path: Path
+) -> None:
+    with (broker.part.directory / "mosquitto.conf").open("a") as config:
+        config.write("max_packet_size 2000\n")
+    broker.part.kill()
+    await broker.part.start()
+    await services()
+    async with podium(broker, tmp_path) as one:
+        run = await ended(one, await submitted(one))
+    assert run.state is RunState.FAILED
+    assert run.error is not None
+    assert "the broker takes" in run.error.reason
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_a_clock_that_jumps_by_an_hour_moves_nothing(
+    broker: Broker, services: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    foreign = await services()
+    in_mid_run = foreign.reaches("CalculationsDone", 20)
+    async with podium(broker, tmp_path) as one:
+        run = await submitted(one)
+        assert await asyncio.to_thread(in_mid_run.wait, 30)
+        right = time.time
+        monkeypatch.setattr(time, "time", lambda: right() + hours * 3600)
+        assert (await ended(one, run)).state is RunState.SUCCEEDED
+        assert_undisturbed(foreign)
+        at = [each.event.data["at"] for each in await one.journal.events(run) if "at" in each.event.data]
+        assert at == sorted(at)
+        assert at[-1] - at[0] < 1800
 
 
 async def gone_in_mid_run(

@@ -81,6 +81,21 @@ async def test_what_ended_while_it_was_killed_is_told_when_it_is_back(mso: Comma
     assert so.count("ReadyForProcessing") == 4
 
 
+async def test_a_request_that_the_broker_retains_is_not_carried_out_again(mso: Command, so: Simulator) -> None:
+    so.deploy("past", "a", hours=1e-6, retain=True)
+    await so.ready("past")
+    so.order("past", "a", "end", b"0")
+    await so.over("past")
+    await mso.kill()
+    await mso.start()
+    so.deploy("sim", "a")
+    await so.ready("sim")
+    so.remove("sim")
+    await so.over("sim")
+    assert so.count("/past/a/ReadyForProcessing") == 1
+    so.say("/lifecycle/dots-so/mso/past/DeployModels", retain=True)  # takes it back
+
+
 async def process(so: Simulator, model: str) -> int:
     """A handle of the process that a model says it is."""
     return os.pidfd_open(int((await so.hear(f"/log/model/dots-so/sim/{model}")).split()[1]))

@@ -135,14 +135,19 @@ class DotsDialect:
     def _hear(self, message: Message) -> None:
         heard = self._ear.hear(message.topic, message.payload, self._clock())
         if heard is not None:
-            run, said = heard
-            what = self._performer.complete(run, said)
-            if what is not None and not self._tell(run, what):
-                if self._performer.has_ended(run):
-                    self._ear.late(message.topic)
-                else:
-                    self._ear.drop("no such simulation under way", message.topic)
+            self._pass_on(message.topic, *heard)
         message.ack()
+
+    def _pass_on(self, topic: str, run: str, said: Input) -> None:
+        what = self._performer.complete(run, said)
+        if what is None:
+            if not self._performer.has_met(run):
+                self._ear.early(topic)
+        elif not self._tell(run, what):
+            if self._performer.has_ended(run):
+                self._ear.late(topic)
+            else:
+                self._ear.drop("no such simulation under way", topic)
 
     def _hear_log(self, message: Message) -> None:
         levels = message.topic.split("/")

@@ -79,6 +79,11 @@ class Ear:
         self.dropped["simulation has ended"] += 1
         log.debug("dots.message_late", topic=topic)
 
+    def early(self, topic: str) -> None:
+        """Count an answer of a simulation that is not known here, or not yet: then the broker's memory will tell it."""
+        self.dropped["simulation not known yet"] += 1
+        log.debug("dots.message_early", topic=topic)
+
     def _parsed(
         self, topic: str, run: str, model: str, payload: bytes, now: float, parse: Callable[[str, bytes, float], Input]
     ) -> Heard | None:

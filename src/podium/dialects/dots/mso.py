@@ -100,9 +100,8 @@ class ModelServicesOrchestrator:
 
     async def close(self) -> None:
         """Stop listening and say what is left to say. The models live on."""
-        subscriptions, self._subscriptions = self._subscriptions, []
-        for subscription in subscriptions:
-            await subscription.close()
+        while self._subscriptions:
+            await self._subscriptions.pop().close()
         await self._outbox.flush()
         for timer in self._quiet.values():
             timer.cancel()
@@ -114,7 +113,9 @@ class ModelServicesOrchestrator:
 
     def _heard(self, message: Message) -> None:
         message.ack()
-        if self._early is None:
+        if message.retained:  # of a simulation that may be long over
+            self._drop("retained message", message.topic)
+        elif self._early is None:
             self._understand(message.topic, message.payload)
         else:
             self._early.append(message)

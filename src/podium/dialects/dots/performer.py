@@ -165,6 +165,10 @@ class DotsPerformer:
         """Whether this is a run that ended lately."""
         return run in self._ended
 
+    def has_met(self, run: str) -> bool:
+        """Whether this is a run under way that was begun or recovered here."""
+        return run in self._runs
+
     def knows(self, run: str, model: str) -> bool:
         """Whether this is a model of a run under way."""
         known = self._runs.get(run)
