@@ -34,7 +34,7 @@ def test_a_result_is_never_taken_for_a_reference():
     "path", ["absent", "clean/none", "clean/columns/2", "clean/columns/-1", "two words/0", "clean/"]
 )
 def test_what_is_not_there_is_named(path):
-    with pytest.raises(DocumentRefused, match="job 'absent'|the result of .* has no '/"):
+    with pytest.raises(DocumentRefused, match=r"job 'absent'|the result of .* has no '/"):
         resolved({"$result": path}, RESULTS, None)
 
 
