@@ -65,7 +65,7 @@ def test_more_values_than_anybody_needs_are_refused_unread(piece: bytes) -> None
 def test_a_large_text_is_read_and_a_larger_one_refused() -> None:
     large = json.dumps({"a": "x" * (LARGEST - 10)}).encode()
     assert len(parsed(large)["a"]) == LARGEST - 10
-    assert refusal(large + b" " * 10).problem == "the document is larger than 32 MB"
+    assert refusal(large + b" " * 10).problem == "the document is larger than 12 MB"
 
 
 def faults(content: bytes) -> list[str]:

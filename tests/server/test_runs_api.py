@@ -196,14 +196,25 @@ async def test_a_method_that_is_not_allowed_says_which_is(http: httpx.AsyncClien
 
 async def test_a_body_too_large_is_refused_whether_or_not_it_tells_its_size(house: House) -> None:
     async def in_chunks() -> object:
-        for _ in range(70):
+        for _ in range(30):
             yield b"x" * 2**20
 
-    for content in (b"x" * (64 * 2**20 + 1), in_chunks()):
+    for content in (b"x" * (25 * 2**20 + 1), in_chunks()):
         async with await house.known() as http:
             answer = await http.post("/api/v1/runs", content=content)
         assert answer.status_code == 413
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/session", "/api/v1/models"])
+async def test_what_is_parsed_at_once_may_not_be_large(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.post(path, content=b'{"word": [' + b"{}," * 2**19)
+    assert answer.status_code == 413
+
+
+async def test_a_document_may_not_be_as_large_as_a_body(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/api/v1/runs", content=b"count 1 " + b"x" * 12 * 2**20)
+    assert (answer.status_code, answer.json()["detail"]) == (422, "the document is larger than 12 MB")
 
 
 async def test_logs_of_models_all_or_the_last_lines(house: House, http: httpx.AsyncClient) -> None:

@@ -16,18 +16,25 @@ from typing import Any
 from podium.errors import DocumentRefused, Fault
 from podium.faults import misspelt
 
-LARGEST = 32 * 2**20  # bytes
+LARGEST = 12 * 2**20  # bytes; an energy system of 60,000 objects
 MOST_VALUES = 100_000
 _PIECE = 2**20
 _BEFORE_VALUES = (b",", b"[", b"{")
 
 
-def parsed(content: bytes) -> dict[str, Any]:
+def check_size(content: bytes) -> None:
+    """Raises: DocumentRefused."""
+    if len(content) > LARGEST:
+        raise DocumentRefused(f"the document is larger than {LARGEST >> 20} MB")
+
+
+def parsed(content: bytes, *, most_values: int = MOST_VALUES) -> dict[str, Any]:
     """The JSON object that `content` is; takes its time.
 
     Raises: DocumentRefused, saying what is wrong with it and in which line and column.
     """
-    _check_size(content)
+    check_size(content)
+    _check_values(content, most_values)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -76,14 +83,12 @@ def unknown(content: bytes, filename: str, marks: Mapping[str, Sequence[str]]) -
     return DocumentRefused(f"{problem}; the nearest are those of {nearest}", where=where, faults=faults)
 
 
-def _check_size(content: bytes) -> None:
-    if len(content) > LARGEST:
-        raise DocumentRefused(f"the document is larger than {LARGEST >> 20} MB")
+def _check_values(content: bytes, most: int) -> None:
     values = 0
     for start in range(0, len(content), _PIECE):
         values += sum(content.count(mark, start, start + _PIECE) for mark in _BEFORE_VALUES)
-        if values > MOST_VALUES:
-            raise DocumentRefused(f"the document has more than {MOST_VALUES} values")
+        if values > most:
+            raise DocumentRefused(f"the document has more than {most} values")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

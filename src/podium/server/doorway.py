@@ -35,7 +35,7 @@ HEADERS = {
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 TRUSTED = "podium.trusted"  # in the scope of requests that came through the socket file
 
-LARGEST_BODY = 64 * 2**20
+LARGEST_BODY = 25 * 2**20
 TOO_LARGE = f"the body is larger than {LARGEST_BODY >> 20} MB"
 
 caller: ContextVar[str] = ContextVar("caller", default="")

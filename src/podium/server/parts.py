@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from fastapi import APIRouter
 
-from podium.dialects.documents import unknown
+from podium.dialects.documents import check_size, unknown
 from podium.dialects.port import Dialect
 from podium.errors import Unavailable
 from podium.runs.conductor import Conductor
@@ -66,6 +66,7 @@ class Parts:
 
         Raises: DocumentRefused.
         """
+        check_size(content)
         for dialect in self.dialects:
             if dialect.recognises(filename, content):
                 return await dialect.read(content, filename=filename if of_this_user else "")

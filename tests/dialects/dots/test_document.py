@@ -278,6 +278,29 @@ def test_of_many_faults_the_first_are_told() -> None:
     assert str(refused.faults[0]) == "calculation_services[0].esdl_type: is missing"
 
 
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"calculation_services": [{}] * 5000}, "calculation_services"),
+        (
+            {"calculation_services": [service(additional_env_variable=[{}] * 5000)]},
+            f"{SERVICE}.additional_env_variable",
+        ),
+        ({"calculation_services": [service(calculations=[{}] * 5000)]}, f"{SERVICE}.calculations"),
+    ],
+)
+def test_a_list_without_end_is_not_looked_through(changes: dict[str, Any], where: str) -> None:
+    refused = refusal(**changes)
+    assert where in [refused.where, *(fault.where for fault in refused.faults)]
+    assert "must have at most 1000 entries" in str(refused)
+    assert len(refused.faults) <= 3
+
+
+def test_more_values_than_a_simulation_needs_are_refused() -> None:
+    refused = refusal(calculation_services=[service(**{f"k{number}": number for number in range(20_000)})])
+    assert refused.problem == "the document has more than 20000 values"
+
+
 def test_the_example_of_the_protocol_page_is_read() -> None:
     [example] = re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL)
     given = json.loads(example)

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from podium.dialects.dots.names import is_service_name, uncarried
 
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+MOST_ENTRIES = 1000  # of any list; the check of a longer one ends there
 A_DATE = "2023-01-25 00:00:00"
 A_YEAR = 366 * 24 * 3600
 LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -83,8 +84,10 @@ class CalculationService(BaseModel):
     calc_service_name: str
     service_image_url: str
     nr_of_models: int = Field(default=1, ge=0)
-    additional_env_variable: Annotated[list[EnvironmentVariable], BeforeValidator(_listed)] = []
-    calculations: list[DeclaredCalculation] = []
+    additional_env_variable: Annotated[
+        list[EnvironmentVariable], Field(max_length=MOST_ENTRIES), BeforeValidator(_listed)
+    ] = []
+    calculations: list[DeclaredCalculation] = Field([], max_length=MOST_ENTRIES)
 
     @field_validator("calc_service_name")
     @classmethod
@@ -112,7 +115,7 @@ class Body(BaseModel):
     max_step_calc_time_minutes: float = Field(default=10, gt=0, le=A_YEAR / 60)
     keep_logs_hours: float = Field(default=24.0, ge=0, le=10 * A_YEAR / 3600)
     log_level: str = "info"
-    calculation_services: list[CalculationService] = Field(min_length=1)
+    calculation_services: list[CalculationService] = Field(min_length=1, max_length=MOST_ENTRIES)
     esdl_base64string: str
 
     on_model_failure: Literal["fail", "continue"] = "fail"
@@ -190,7 +193,7 @@ def _moment(text: str) -> datetime:
 
 def padded(text: str) -> str:
     """Base64 in one line with its padding, which may be missing in what is posted."""
-    packed = "".join(text.split()).rstrip("=")
+    packed = text.encode("ascii", "replace").translate(None, b" \t\r\n\f\v").rstrip(b"=").decode()  # `?` is refused
     return packed + "=" * (-len(packed) % 4)
 
 

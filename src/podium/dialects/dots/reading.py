@@ -20,6 +20,7 @@ from podium.faults import misspelt, place, refuse, worded
 from podium.runs.events import Submission
 
 KIND = "dots.simulation"
+MOST_VALUES = 20_000  # the ESDL is one, whatever its size
 PRIVATE = "additional_env_variable"
 
 
@@ -46,7 +47,7 @@ class Reader:
 
     def read(self, content: bytes, filename: str = "") -> Submission:
         """The run that `content` asks for. Raises: DocumentRefused, with every fault."""
-        given = parsed(content)
+        given = parsed(content, most_values=MOST_VALUES)
         embed(given, filename)
         refuse(_misspelt(given))
         if isinstance(packed := given.get("esdl_base64string"), str):

@@ -26,6 +26,7 @@ from podium.runs.events import Submission
 
 PREFIX = "/api/v1/simulation"
 QUEUE = "dots.queue"
+LARGEST_FORM = 10_000
 
 Read = Callable[[bytes], Awaitable[Submission]]
 
@@ -54,7 +55,7 @@ def routes(read: Read, desk: Desk, guard: Callable[..., Any], clock: Callable[[]
         logs = await desk.logs(simulation, None)
         return await asyncio.to_thread(_written, logs, directory)
 
-    @router.post("/token")
+    @router.post("/token", max_body_size=LARGEST_FORM)
     async def token(form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> Token:
         """Sign in: a bearer token for user name and password."""
         return Token(access_token=await desk.login(form.username, form.password))
