@@ -42,6 +42,14 @@ class Terminal:
     async def __call__(self, *words: str, **env: str) -> Ended:
         return await self.end(await self.start(*words, **env))
 
+    async def shell(self, line: str) -> Ended:
+        """A line as it is typed, with the virtual environment switched on."""
+        pipe = asyncio.subprocess.PIPE
+        env = {**self.env, "PATH": f"{Path(PODIUM).parent}:{self.env['PATH']}"}
+        return await self.end(
+            await asyncio.create_subprocess_shell(line, cwd=self.directory, env=env, stdout=pipe, stderr=pipe)
+        )
+
     async def end(self, process: asyncio.subprocess.Process) -> Ended:
         out, err = (stream.decode() for stream in await process.communicate())
         assert process.returncode is not None

@@ -140,10 +140,17 @@ async def test_models_are_registered_without_a_server(podium: Terminal) -> None:
     assert (await podium("models", "show", "pv")).code == 2
 
 
-async def test_a_new_service_is_made(podium: Terminal) -> None:
+async def test_a_new_service_runs_as_it_is_told_to(podium: Terminal) -> None:
     ended = await podium("new", "service", "wind-turbine")
     assert ended.code == 0
     assert all((podium.directory / line).is_file() for line in ended.out.splitlines())
+    line = "cd wind-turbine && podium run simulation.json --models models.yaml"
+    assert ended.err.splitlines() == [f"try it: {line}"]
+    assert line.partition("&& ")[2] in (podium.directory / "wind-turbine" / "README.md").read_text()
+    ran = await podium.shell(line)
+    assert ran.code == 0, ran.err
+    assert "succeeded" in ran.err
+    assert "power" in ran.out
     assert (await podium("new", "service", "wind-turbine")).code == 2
 
 

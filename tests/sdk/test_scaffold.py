@@ -16,7 +16,7 @@ from podium.sdk.scaffold import ScaffoldRefused, create
 def test_a_new_service_passes_its_own_test(tmp_path: Path, name: str) -> None:
     made = create("service", name, tmp_path)
     module = name.replace("-", "_")
-    expected = {f"{module}.py", f"test_{module}.py", "models.yaml", "README.md"}
+    expected = {f"{module}.py", f"test_{module}.py", "models.yaml", "simulation.json", "energy_system.esdl", "README.md"}
     assert {path.relative_to(tmp_path / name).as_posix() for path in made} == expected
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."],
@@ -26,7 +26,7 @@ def test_a_new_service_passes_its_own_test(tmp_path: Path, name: str) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout
-    assert "1 passed" in run.stdout
+    assert "2 passed" in run.stdout
     (entry,) = yaml.safe_load((tmp_path / name / "models.yaml").read_text())["models"]
     assert (tmp_path / name / entry["command"][1]).is_file()
 

@@ -55,6 +55,13 @@ async def test_runs_are_listed_with_their_state(house: House, browser: httpx.Asy
     assert "No run is like that" in await shown(browser, "/?search=none")
 
 
+async def test_of_an_ended_run_the_list_tells_its_steps(house: House, browser: httpx.AsyncClient) -> None:
+    await house.journal.submit(counting("a", 1))
+    started = Event("run.started", {"models": 2, "steps": 96, "at": 0.0})
+    await house.journal.append("a", [started, Event("run.running"), Event("run.succeeded", {"at": 1.0})])
+    assert "succeeded 96 steps" in await shown(browser, "/")
+
+
 async def test_earlier_runs_are_on_further_pages(house: House, browser: httpx.AsyncClient) -> None:
     for number in range(52):
         await house.conductor.submit(counting(f"run-{number:02}", 1))

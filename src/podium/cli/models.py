@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,6 +73,7 @@ def new(
         raise DocumentRefused(str(error)) from None
     for file in files:
         out().print(str(file), markup=False)
+    say(f"try it: cd {shlex.quote(str(directory / name))} && podium run simulation.json --models models.yaml")
 
 
 def _parsed(text: str) -> Any:

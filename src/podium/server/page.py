@@ -74,12 +74,14 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
         found = await parts.journal.runs(state=state, search=search, before=before, limit=PAGE + 1)
         runs = found[:PAGE]
         told = {run.id: await stories.of(run) for run in runs if not run.state.ended}
+        steps = {run.id: await stories.steps(run) for run in runs if run.state is RunState.SUCCEEDED}
         wanted = {"state": state.value if state else None, "search": search}
         earlier = {**wanted, "before": runs[-1].submitted} if len(found) > PAGE else None
         return shown(
             "runs.html",
             runs=runs,
             stories=told,
+            steps=steps,
             state=state,
             search=search,
             first=before is None,

@@ -10,6 +10,8 @@ from podium.runs.events import Json, Recorded, Run
 from podium.runs.journal import PAGE, Journal
 
 KEPT = 64
+COUNTED = 1024
+FIRST = 8  # events, among which is a run's start
 NOTABLE = 200
 
 
@@ -38,11 +40,21 @@ class Stories:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._known: OrderedDict[str, Story] = OrderedDict()
+        self._steps: OrderedDict[str, int | None] = OrderedDict()
 
     async def shown(self, run: Run) -> dict[str, Json]:
         """A run as the API has it, with its progress."""
         progress = (await self.of(run)).progress
         return run.as_json() if progress is None else {**run.as_json(), "progress": progress.as_json()}
+
+    async def steps(self, run: Run) -> int | None:
+        """How many steps an ended run was to have, without reading all of its story."""
+        if run.id not in self._steps:
+            first = await self._journal.events(run.id, limit=FIRST)
+            self._steps[run.id] = next((one.event.data["steps"] for one in first if "steps" in one.event.data), None)
+            if len(self._steps) > COUNTED:
+                self._steps.popitem(last=False)
+        return self._steps[run.id]
 
     async def of(self, run: Run) -> Story:
         story = self._known.setdefault(run.id, Story())

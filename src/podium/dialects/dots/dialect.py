@@ -26,6 +26,8 @@ from podium.sdk import topics
 
 LogSink = Callable[[str, str, str], None]
 
+WARM_SECONDS = 2.0
+
 
 class DotsDialect:
     """The simulation orchestrator.
@@ -88,6 +90,7 @@ class DotsDialect:
         # One at a time: documents are read as fast as they come, and never starve the event loop together.
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="dots-reader")
         self._subscriptions: list[Subscription] = []
+        self._warming: asyncio.TimerHandle | None = None
 
     @property
     def kinds(self) -> Mapping[str, Kind]:
@@ -117,7 +120,8 @@ class DotsDialect:
         return routes(self.read, self._desk, guard, self._clock)
 
     async def start(self) -> None:
-        self._threads.submit(metamodel.warm)
+        # Not now, when everybody waits for us; a document that comes before waits for it itself.
+        self._warming = asyncio.get_running_loop().call_later(WARM_SECONDS, self._threads.submit, metamodel.warm)
         us = self._simulator
         for pattern, handler in (
             (f"/lifecycle/model/{us}/#", self._hear),
@@ -127,6 +131,8 @@ class DotsDialect:
             self._subscriptions.append(await self._bus.subscribe(pattern, handler, qos=self._qos))
 
     async def close(self) -> None:
+        if self._warming is not None:
+            self._warming.cancel()
         for subscription in self._subscriptions:
             await subscription.close()
         self._subscriptions.clear()
