@@ -57,10 +57,11 @@ class FlowPerformer:
 
     def check(self, flow: FlowDocument) -> None:
         """Raises: DocumentRefused, naming each fault by job and key."""
+        refuse(self.faults(flow))
+
+    def faults(self, flow: FlowDocument) -> list[Fault]:
         faults = [fault for name, job in flow.jobs.items() for fault in self._faults(f"jobs.{name}", job)]
-        if flow.last is not None:
-            faults += self._faults("last", flow.last)
-        refuse(faults)
+        return faults if flow.last is None else [*faults, *self._faults("last", flow.last)]
 
     async def perform(self, run: str, document: Mapping[str, Any], command: Command) -> Input | None:
         if not isinstance(command, Attempt):
