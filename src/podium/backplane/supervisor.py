@@ -6,7 +6,7 @@ import asyncio
 import re
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from podium.backplane.port import Model
 from podium.errors import DocumentRefused
@@ -44,6 +44,11 @@ def explain(exit_code: int | None, signal_number: int | None, *, out_of_memory: 
     if killed:
         return "exit code 137: it or a process of it was killed by SIGKILL, often for want of memory"
     return f"exit code {exit_code}" if exit_code else None
+
+
+def with_last_lines(reason: str, lines: Sequence[str]) -> str:
+    """Why it ended and what it wrote at last, in one line."""
+    return f"{reason}; its last lines: {' | '.join(lines)}" if lines else reason
 
 
 class Supervisor:

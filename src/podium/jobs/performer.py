@@ -13,7 +13,7 @@ from podium.engines.flow.document import FlowDocument, JobDocument
 from podium.engines.flow.messages import Attempt
 from podium.errors import DocumentRefused, Fault, PodiumError, Unavailable
 from podium.faults import refuse
-from podium.jobs.port import RESULT_BYTES, Job, JobFailed, JobKind
+from podium.jobs.port import RESULT_BYTES, Job, JobFailed, JobKind, KeepsForRuns
 from podium.jobs.references import resolved, results_named
 from podium.runs.events import Json
 from podium.runs.machine import Command, Input, Performed, PerformFailed, Recovery
@@ -80,7 +80,9 @@ class FlowPerformer:
         return Recovery()
 
     async def released(self, run: str) -> None:
-        """Nothing is kept of a run."""
+        for kind in self._kinds.values():
+            if isinstance(kind, KeepsForRuns):
+                await kind.released(run)
 
     def _job(self, run: str, document: Mapping[str, Any], attempt: Attempt) -> Job:
         def note(line: str) -> None:

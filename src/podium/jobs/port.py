@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from podium.runs.events import Json
 
@@ -72,6 +72,15 @@ class JobKind(Protocol):
 
         Raises: JobFailed; any other PodiumError counts as one that is final, except Unavailable.
         """
+        ...
+
+
+@runtime_checkable
+class KeepsForRuns(Protocol):
+    """A kind that keeps something of its jobs until their run has ended, such as a result that is not told yet."""
+
+    async def released(self, run: str) -> None:
+        """The run has ended: nothing of it is needed any more."""
         ...
 
 

@@ -26,7 +26,7 @@ import structlog
 
 from podium.backplane.environment import clean_environment
 from podium.backplane.models_file import Limits
-from podium.backplane.supervisor import LAST_LINES, explain
+from podium.backplane.supervisor import LAST_LINES, explain, with_last_lines
 from podium.runs.events import Json
 from podium.workers import worker as program
 
@@ -336,9 +336,9 @@ class Worker:
         self._process.close()
         reason = self._reason(code)
         for call in self._calls.values():
-            call.fail(_with_lines(f"its worker ended: {reason}", call.last_lines))
+            call.fail(with_last_lines(f"its worker ended: {reason}", call.last_lines))
         self._calls.clear()
-        self.end = _with_lines(reason, self._own_lines)
+        self.end = with_last_lines(reason, self._own_lines)
         self.settled.set()
         self.gone.set()
         self._on_gone(self, unbegun)
@@ -347,7 +347,3 @@ class Worker:
         if self._killed:
             return self._killed
         return explain(code if code >= 0 else None, -code if code < 0 else None) or "it exited with code 0"
-
-
-def _with_lines(reason: str, lines: Sequence[str] | deque[str]) -> str:
-    return f"{reason}; its last lines: {' | '.join(lines)}" if lines else reason
