@@ -122,6 +122,7 @@ class Program:
         if isinstance(item, Restored):
             self._on_restored()
         elif item.topic == self._done_topic:
+            self._say_what_is_missing()  # in a step that took too long for somebody
             log.info("the simulation is done")
             return True
         elif item.topic == self._parameters_topic:

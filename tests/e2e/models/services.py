@@ -65,4 +65,5 @@ def hatch(thing: Context) -> float:
 
 
 if __name__ == "__main__":
+    gate("ready")
     {service.name: service for service in (panels, meter, slow, hen, egg)}[sys.argv[1]].run()
