@@ -6,4 +6,4 @@ def pytest_terminal_summary(terminalreporter):
     reports = terminalreporter.stats.get("passed", [])
     histories = sum(value for report in reports for name, value in report.user_properties if name == "histories")
     if histories:
-        terminalreporter.write_line(f"{histories:,} generated histories of simulations")
+        terminalreporter.write_line(f"{histories:,} generated histories")

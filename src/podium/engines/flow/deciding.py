@@ -78,8 +78,8 @@ def _perform_failed(state: State, what: PerformFailed) -> Verdict:
 def _deadline(state: State, what: DeadlinePassed) -> Verdict:
     """One thing after another; the deadline has not passed before all of it is decided."""
     now = what.now
-    if state.recovering or state.phase not in (Phase.RUNNING, Phase.ENDING):
-        return f"the run is {state.phase}"
+    if state.recovering:
+        return "what happened meanwhile comes first"
     expired = state.expired(now)
     if expired:
         return _fail(state, now, [(each, _silent(state, each), True) for each in expired])

@@ -225,7 +225,7 @@ def dump(state: State) -> Json:
         "phase": state.phase.value,
         "at": state.at,
         "paused": state.paused,
-        "standings": "".join(job.standing.value for job in jobs.values()),
+        "standings": "".join(job.standing for job in jobs.values()),
         "results": {name: job.result for name, job in jobs.items() if job.result is not None},
         "items": {name: [job.items.left, job.items.results] for name, job in jobs.items() if job.items is not None},
         "lanes": state.lanes.dump(),
