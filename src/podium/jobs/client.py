@@ -88,8 +88,11 @@ class Client:
         form: Mapping[str, str] | None = None,
         within: float = 60.0,
         largest: int = LARGEST_ANSWER,
+        whatever: bool = False,
     ) -> Answer:
         """Send a request, with `body` as JSON or `form`, and have its whole answer `within` seconds.
+
+        With `whatever` any status is a good one: whoever asks passes the answer on.
 
         Raises: ServiceFailed.
         """
@@ -102,7 +105,7 @@ class Client:
                 method, url, headers={**(headers or {}), "Accept-Encoding": "identity"}, **content
             )
             async with asyncio.timeout(within):
-                return await self._send(request, shown, largest)
+                return await self._send(request, shown, largest, whatever)
         except TimeoutError:
             raise ServiceFailed(f"{shown} had no whole answer within {within:g} s") from None
         except httpx.ConnectTimeout:
@@ -114,19 +117,19 @@ class Client:
         except httpx.TransportError as error:
             raise ServiceFailed(f"{shown} broke off: {_cause(error)}") from None
 
-    async def _send(self, request: httpx.Request, shown: str, largest: int) -> Answer:
+    async def _send(self, request: httpx.Request, shown: str, largest: int, whatever: bool) -> Answer:
         for _ in range(REDIRECTS + 1):
             response = await self._http.send(request, stream=True)
             try:
                 if response.next_request is None:
-                    return await _answer(response, shown, largest)
+                    return await _answer(response, shown, largest, whatever)
                 request = _same_server(request, response.next_request, shown)
             finally:
                 await response.aclose()
         raise ServiceFailed(f"{shown} was redirected {REDIRECTS} times and came to no end", final=True)
 
 
-async def _answer(response: httpx.Response, shown: str, largest: int) -> Answer:
+async def _answer(response: httpx.Response, shown: str, largest: int, whatever: bool) -> Answer:
     encoding = response.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise ServiceFailed(f"{shown} was answered in the encoding {encoding!r}, which was not asked for", final=True)
@@ -137,7 +140,7 @@ async def _answer(response: httpx.Response, shown: str, largest: int) -> Answer:
             advice = "Data belongs into the artifacts"
             raise ServiceFailed(f"{shown} has an answer of more than {largest} bytes. {advice}", final=True)
     status = response.status_code
-    if response.is_success:
+    if response.is_success or whatever:
         return Answer(shown, status, bytes(content))
     said = _said(content)
     raise ServiceFailed(
