@@ -1,0 +1,34 @@
+"""What the field's routes and the end of a run need of the house, as plain functions."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from podium.runs.events import Recorded, Run, Submission
+
+
+class ListRuns(Protocol):
+    async def __call__(
+        self, *, kind: str | None, search: str | None, before: float | None, limit: int
+    ) -> list[Run]: ...
+
+
+class ListEvents(Protocol):
+    async def __call__(self, run: str, *, after: int, limit: int) -> list[Recorded]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """
+    Args:
+        submit: of the conductor.
+        run, runs, document, events: of the journal.
+    """
+
+    submit: Callable[[Submission], Awaitable[Run]]
+    run: Callable[[str], Awaitable[Run]]
+    runs: ListRuns
+    document: Callable[[str], Awaitable[dict[str, Any]]]
+    events: ListEvents

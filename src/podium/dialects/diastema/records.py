@@ -1,0 +1,82 @@
+"""What is written down of an analysis for the field's other programs, where they look for it.
+
+Whatever is done again replaces what was there: a record is known by the step of its job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from podium.runs.events import Json
+from podium.stores.documents import Document, Documents
+
+PLATFORM, PIPELINES, DATASETS = "UIDB", "pipelines", "datasets"
+TOOLKIT = ("Diastema", "datatoolkit")
+METADATA = {"kind": "metadata"}
+
+
+class Records:
+    def __init__(self, documents: Documents) -> None:
+        self.documents = documents
+
+    async def job(self, organisation: str, analysis: str, path: str, kind: str, job: Mapping[str, Any]) -> None:
+        record = {"minio-path": path, "directory-kind": kind, "job-json": dict(job), "analysis-id": analysis}
+        await self.documents.put(organisation, collection(analysis), _of(job["step"]), record)
+
+    async def parameters(self, job: str, given: Mapping[str, Any]) -> None:
+        """What an analytics job reads there."""
+        await self.documents.put(*TOOLKIT, {"job-id": job}, {**given, "job-id": job})
+
+    async def plots(self, analysis: str, label: str, paths: Sequence[str]) -> None:
+        await self._pipeline(analysis, {f"visualization.{label}": list(paths)})
+
+    async def completed(self, organisation: str, analysis: str, metadata: Json, milliseconds: int) -> None:
+        await self.documents.put(organisation, collection(analysis), METADATA, {**METADATA, "metadata": metadata})
+        await self._pipeline(analysis, {"status": "completed", "performance.analysis-exec-speed": milliseconds})
+
+    async def ended(self, organisation: str, analysis: str, status: str) -> None:
+        """It came to another end."""
+        await self.documents.remove(organisation, collection(analysis), METADATA)
+        await self._pipeline(analysis, {"status": status})
+
+    async def keep_only(self, organisation: str, analysis: str, steps: Sequence[Any], labels: Collection[str]) -> None:
+        """Drop what an earlier run of this analysis left behind."""
+        keys = [_of(step) for step in steps]
+        await self.documents.keep_only(organisation, collection(analysis), "job-json", keys)
+        for pipeline in await self.documents.find(PLATFORM, PIPELINES, {"analysisid": analysis}):
+            shown = pipeline.get("visualization")
+            if isinstance(shown, dict) and not shown.keys() <= set(labels):
+                left = {label: paths for label, paths in shown.items() if label in labels}
+                await self._pipeline(analysis, {"visualization": left})
+
+    async def ingested(self, organisation: str, user: str, label: str, features: Json) -> None:
+        key = {"organization": organisation, "user": user, "label": label}
+        await self.documents.change(PLATFORM, DATASETS, key, {"features": features})
+
+    async def features(self, organisation: str, label: str) -> list[str] | None:
+        """The columns of a dataset; None, when nothing is known of it."""
+        found = await self.documents.find(PLATFORM, DATASETS, {"organization": organisation, "label": label})
+        known = [one["features"] for one in found if isinstance(one.get("features"), list)]
+        return [_column(feature) for feature in known[-1]] if known else None
+
+    async def of_analysis(self, organisation: str, analysis: str) -> dict[str, list[Document]]:
+        return {
+            "analysis": await self.documents.find(organisation, collection(analysis)),
+            "pipelines": await self.documents.find(PLATFORM, PIPELINES, {"analysisid": analysis}),
+        }
+
+    async def _pipeline(self, analysis: str, values: Mapping[str, Json]) -> None:
+        await self.documents.change(PLATFORM, PIPELINES, {"analysisid": analysis}, values)
+
+
+def collection(analysis: str) -> str:
+    return f"analysis_{analysis}"
+
+
+def _of(step: Any) -> dict[str, Any]:
+    return {"job-json.step": step}
+
+
+def _column(feature: Json) -> str:
+    return str(feature.get("name", "")) if isinstance(feature, dict) else str(feature)
