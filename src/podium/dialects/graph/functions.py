@@ -1,0 +1,70 @@
+"""Python functions of graphs: from the directory of the document, or from those that Podium was started with.
+
+A run whose document has functions beside it has workers of its own: they see that code as it is when the run begins,
+and nothing that another run has left in a module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from podium.errors import DocumentRefused
+from podium.jobs.port import Job
+from podium.jobs.python import PythonFunction
+from podium.runs.events import Json
+from podium.workers.pool import Pool
+
+
+class GraphFunctions:
+    """Kind `python` of graphs.
+
+    Args:
+        paths: the directories for documents that have none of their own.
+        directory: where workers have theirs.
+    """
+
+    def __init__(self, paths: Sequence[Path], directory: Path) -> None:
+        self._paths = paths
+        self._directory = directory
+        self._shared = self._pool(paths)
+        self._of_runs: dict[str, Pool] = {}
+
+    def beside(self, directory: Path | None) -> GraphFunctions:
+        """For a look at a document in that directory, before there is a run of it."""
+        return GraphFunctions(self._paths if directory is None else [directory], self._directory)
+
+    def check(self, call: Mapping[str, Any]) -> None:
+        try:
+            PythonFunction(self._shared).check(call)
+        except DocumentRefused as error:
+            if self._paths or error.hint is None:
+                raise
+            problem = "a document that comes over HTTP has the functions of the setting `functions`, and it is not set"
+            hint = "Start Podium with --functions DIRECTORY, or use `podium run FILE` on the machine that has the file"
+            raise DocumentRefused(problem, where=error.where, hint=hint) from None
+
+    async def perform(self, job: Job) -> Json:
+        return await PythonFunction(self._of(job)).perform(job)
+
+    async def released(self, run: str) -> None:
+        pool = self._of_runs.pop(run, None)
+        if pool is not None:
+            await pool.close()
+
+    async def close(self) -> None:
+        for pool in (self._shared, *self._of_runs.values()):
+            await pool.close()
+
+    def _of(self, job: Job) -> Pool:
+        directory = job.document.get("graph", {}).get("directory")
+        if directory is None:
+            return self._shared
+        if job.run not in self._of_runs:
+            self._of_runs[job.run] = self._pool([Path(directory)])
+        return self._of_runs[job.run]
+
+    def _pool(self, paths: Sequence[Path]) -> Pool:
+        """Nothing is started before the first call."""
+        return Pool(paths, directory=self._directory)
