@@ -1,0 +1,1 @@
+"""The services of a DIASTEMA platform, on files of CSV and Parquet."""
