@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from shutil import which
 
@@ -106,11 +107,10 @@ def odd(what: str):
 
 def forge() -> None:
     """Writes what only a worker may."""
-    for file in range(3, 20):
-        try:
-            os.write(file, b'{"number": 999, "result": 1}\n')
-        except OSError:
-            continue
+    for file in Path("/proc/self/fd").iterdir():
+        if int(file.name) > 2:
+            with suppress(OSError):
+                os.write(int(file.name), b'{"number": 999, "result": 1}\n')
 
 
 def forge_mark() -> None:
