@@ -26,6 +26,7 @@ from pydantic_settings import (
 )
 
 from podium.errors import SettingsError
+from podium.faults import place, worded
 
 log = structlog.get_logger()
 
@@ -185,6 +186,13 @@ class Settings(BaseSettings):
             raise ValueError("a Kubernetes service called podium has set it; give the pod `enableServiceLinks: false`")
         return value
 
+    @field_validator("broker_advertise", "influx_advertise")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        if value is not None and not (value and _is_place(value)):
+            raise ValueError(f"{value!r} is not host:port")
+        return value
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
@@ -324,11 +332,11 @@ def _nearest(name: str, known: Iterable[str]) -> str | None:
 def _worded(error: ValidationError) -> SettingsError:
     problems, hints = [], []
     for fault in error.errors(include_url=False, include_input=False):
-        name = ".".join(str(part) for part in fault["loc"])
+        name = place(fault["loc"])
         if fault["type"] == "extra_forbidden":
             problems.append(f"there is no setting {name!r}")
             near = _nearest(name.replace(".", "_"), _names())
             hints.append(f"Did you mean {near!r}?" if near else "`podium serve --help` lists them")
         else:
-            problems.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
+            problems.append(f"{name}: {worded(fault)}")
     return SettingsError("; ".join(problems), where="settings", hint=" ".join(hints) or None)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from podium import __version__
 from podium.cli import clients, models, run, serve
 from podium.cli.screen import complain
 from podium.errors import PodiumError
@@ -14,13 +16,29 @@ REFUSED = 2
 
 app = typer.Typer(
     name="podium",
-    help="Runs models together: deploys them, wires them to a message bus and conducts them.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _tell(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"podium {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def podium(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell, is_eager=True, help="Tell the version.")
+    ] = False,
+) -> None:
+    """Runs models together: deploys them, wires them to a message bus and conducts them."""
+
+
 run.add_to(app)
 serve.add_to(app)
 clients.add_to(app)

@@ -139,7 +139,8 @@ class Database:
             )
         if isinstance(origin, _REFUSALS):
             return Conflict(f"the database does not accept it ({reason})", where=where)
-        return Unavailable(f"the database does not answer ({reason})", where=where)
+        hint = "Look whether it runs there, and lets Podium in"
+        return Unavailable(f"the database does not answer ({reason})", where=where, hint=hint)
 
     def _engine(self, *, pool_size: int) -> Engine:
         options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "hide_parameters": True}

@@ -40,7 +40,8 @@ class Home:
             self.path.chmod(0o700)
             (self.path / _LOCK).touch(mode=0o600)
         except OSError as error:
-            problem = f"the data directory cannot be used: {error.strerror or error}"
+            reason = "it is a file" if self.path.is_file() else error.strerror or error
+            problem = f"the data directory cannot be used: {reason}"
             raise SettingsError(problem, where=str(self.path), hint="Choose another with --data") from None
 
     def database(self, settings: Settings) -> str:
