@@ -24,6 +24,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from podium.backplane import shim
+from podium.backplane.environment import clean_environment
 from podium.backplane.folder import TAIL_BYTES, Kept, ModelFolder, clear, last
 from podium.backplane.models_file import ModelEntry, ModelsFile
 from podium.backplane.port import Model, ModelSpec, ModelState
@@ -354,10 +355,6 @@ def _start_shim(program: Path, folder: ModelFolder, spec: ModelSpec, entry: Mode
 
 
 def _environment(folder: ModelFolder, spec: ModelSpec, entry: ModelEntry) -> dict[str, str]:
-    """A model's whole environment: of ours, only where programs are and what language they speak."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    home = str(folder.work)
-    basis = {"PATH": path, "HOME": home, "TMPDIR": home, "LANG": os.environ.get("LANG", "C.UTF-8")}
     if "" in spec.env:
         raise ValueError("a variable without a name")
-    return basis | entry.env | dict(spec.env)
+    return clean_environment(folder.work) | entry.env | dict(spec.env)
