@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -28,12 +29,17 @@ OURS, PORT = "podium.service", "podium.port"
 
 
 class Services:
-    """Args:
-    ready_seconds: within which a service must accept connections.
+    """
+    Args:
+        environment: what services are told beside HOST and PORT, such as where artifacts are.
+        ready_seconds: within which a service must accept connections.
     """
 
-    def __init__(self, backplane: Backplane, *, ready_seconds: float = 60.0) -> None:
+    def __init__(
+        self, backplane: Backplane, *, environment: Mapping[str, str] | None = None, ready_seconds: float = 60.0
+    ) -> None:
         self._backplane = backplane
+        self._environment = environment or {}
         self._ready_seconds = ready_seconds
         self._endings = Endings(backplane)
         self._starting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -69,7 +75,7 @@ class Services:
         spec = ModelSpec(
             name=model_name("service", image),
             image=image,
-            env={"HOST": HOST, "PORT": str(port)},
+            env={**self._environment, "HOST": HOST, "PORT": str(port)},
             labels={OURS: image, PORT: str(port)},
         )
         model = await self._backplane.deploy(spec)
