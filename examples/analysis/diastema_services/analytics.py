@@ -1,7 +1,7 @@
 """The analytics component: a connection a job, and an answer when it has ended.
 
-A message is its length in decimal, padded with spaces to 64 bytes, and then so many bytes of JSON. Where the message
-names a document store, the job's parameters are looked up there.
+A message is its length in decimal, padded with spaces to 64 bytes, and then so many bytes of JSON. The job's parameters
+are in the document store that it names; without one they are in the message itself, as `params`.
 """
 
 from __future__ import annotations
@@ -85,13 +85,15 @@ async def _heard(reader: asyncio.StreamReader) -> dict[str, Any]:
 
 
 def _of_message(asked: Mapping[str, Any]) -> Store:
+    if not asked["minio-host"]:
+        return Store.of({"ARTIFACTS": str(asked["artifacts"])})
     endpoint = f"http://{asked['minio-host']}:{asked['minio-port']}"
     return Store(s3(endpoint, asked["minio-user"], asked["minio-pass"]))
 
 
 def _parameters(asked: Mapping[str, Any], job: str) -> dict[str, Any]:
     if not asked.get("mongo-host"):
-        return {}
+        return dict(asked.get("params") or {})
     from pymongo import MongoClient
 
     documents: MongoClient[dict[str, Any]]

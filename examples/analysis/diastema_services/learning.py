@@ -7,7 +7,7 @@ well, and what mattered, for people; nothing that had to be trusted to be opened
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,20 +77,21 @@ REGRESSORS: Mapping[str, Make] = {
     "survival": _scaled(GammaRegressor),  # of times until an event: positive, on a logarithmic scale
     "isotonic": IsotonicRegression,
 }
-# How the platform's users call what AutoML chooses from.
-LONG_NAMES = {
-    "classification": {
-        "decision tree classifier": "decisiontree",
-        "random forest classifier": "randomforest",
-        "logistic regression": "logisticregression",
-        "gradient boosted tree classifier": "gbt",
-    },
-    "regression": {
-        "linear regression": "linearregression",
-        "decision tree regression": "decisiontree",
-        "random forest regression": "randomforest",
-        "gradient boosted tree regression": "gbt",
-    },
+# What AutoML chooses from, as the platform's users call it, with the parameters it tries.
+CHOICES: Mapping[str, Sequence[tuple[str, str, Mapping[str, Any]]]] = {
+    "classification": [
+        ("decision tree classifier", "decisiontree", {"max-depth": 5}),
+        ("random forest classifier", "randomforest", {"n-estimators": 100}),
+        ("logistic regression", "logisticregression", {}),
+        ("gradient boosted tree classifier", "gbt", {"max-depth": 2}),
+        ("gradient boosted tree classifier", "gbt", {"max-depth": 3}),
+    ],
+    "regression": [
+        ("linear regression", "linearregression", {}),
+        ("decision tree regression", "decisiontree", {"max-depth": 5}),
+        ("random forest regression", "randomforest", {"n-estimators": 100}),
+        ("gradient boosted tree regression", "gbt", {"max-depth": 2}),
+    ],
 }
 
 
@@ -143,7 +144,7 @@ def _cluster(
 ) -> str:
     given = features(data, [column])
     scaled: Numbers = StandardScaler().fit_transform(given.values)
-    count = parameters.get("k")
+    count = _number(parameters.get("k"))
     if count is None:
         count = max(range(2, min(9, len(scaled))), key=lambda k: silhouette_score(scaled, _kmeans(k, scaled).labels_))
     try:
@@ -162,19 +163,20 @@ def _cluster(
 
 
 def choose(task: str, store: Store, source: str, column: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """AutoML: the algorithm that predicts best, by cross-validation."""
-    if task not in LONG_NAMES:
+    """AutoML: the algorithm and parameters that predict best, by cross-validation."""
+    if task not in CHOICES:
         raise Refused(f"nothing to choose from for {task!r}")
     known = CLASSIFIERS if task == "classification" else REGRESSORS
     with tables(store, source) as data:
         given, wanted = _asked(data, task, column)
     folds = int(parameters.get("folds", 3))
-    scores = {
-        name: float(np.mean(cross_val_score(_made(known[short], {}), given.values, wanted, cv=folds)))
-        for name, short in LONG_NAMES[task].items()
-    }
-    best = max(scores, key=lambda name: scores[name])
-    return {"algorithm": best, "score": round(scores[best], 4)}
+
+    def score(choice: tuple[str, str, Mapping[str, Any]]) -> float:
+        _, short, tried = choice
+        return float(np.mean(cross_val_score(_made(known[short], tried), given.values, wanted, cv=folds)))
+
+    name, _, best = max(CHOICES[task], key=score)
+    return {"algorithm": name, **best}
 
 
 def _asked(data: Tables, task: str, column: str) -> tuple[Features, Any]:
@@ -195,7 +197,7 @@ def _asked(data: Tables, task: str, column: str) -> tuple[Features, Any]:
 
 def _made(make: Make, parameters: Mapping[str, Any]) -> Any:
     """Parameters may be written as the platform does, with `-`, and as text."""
-    given = {name.replace("-", "_"): _number(value) for name, value in parameters.items() if name != "score"}
+    given = {name.replace("-", "_"): _number(value) for name, value in parameters.items()}
     try:
         return make(**given)
     except TypeError as error:

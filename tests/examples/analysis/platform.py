@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -25,7 +25,7 @@ ROLES = ("services", "functions", "automl", "analytics")
 class Platform:
     """All services on one store; `tell` and `analyse` wait for the end of a job."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], roles: Sequence[str]) -> None:
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
@@ -33,11 +33,11 @@ class Platform:
             "ORGANISATION": "harbour",
             **environment,
         }
-        self.ports = {role: free_port() for role in ROLES}
+        self.ports = {role: free_port() for role in roles}
         self._processes: list[subprocess.Popen[str]] = []
 
     def start(self) -> None:
-        for role in ROLES:
+        for role in self.ports:
             environment = self.environment | {"HOST": "127.0.0.1", "PORT": str(self.ports[role])}
             command = [sys.executable, "-m", "diastema_services", role]
             process = subprocess.Popen(command, cwd=EXAMPLE, env=environment, stderr=subprocess.PIPE, text=True)
@@ -99,8 +99,8 @@ class Platform:
 
 
 @contextlib.contextmanager
-def running(environment: Mapping[str, str]) -> Iterator[Platform]:
-    platform = Platform(environment)
+def running(environment: Mapping[str, str], roles: Sequence[str] = ROLES) -> Iterator[Platform]:
+    platform = Platform(environment, roles)
     try:
         platform.start()
         yield platform
