@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from podium import __version__
 from podium.cli import app
 from tests.cli.terminal import RUN, Terminal
 from tests.e2e.harness import document, models_file
@@ -56,12 +58,26 @@ async def test_a_document_that_is_refused(podium: Terminal, command: str) -> Non
     [
         (("run", "none.json"), "none.json"),
         (("run", "other.json"), "this is no document Podium knows"),
+        (("run", "empty.json"), "the document is empty"),
+        (("run", "broken.json"), "line 2, column 1: the document is not JSON: expecting"),
+        (("run", "."), "is a directory"),
+        (
+            ("validate", "misspelt.json"),
+            "calculation_service: there is no such key. Did you mean calculation_services?",
+        ),
         (("validate", "other.json"), "this is no document Podium knows"),
         (("run", "other.json", "--models", "none.yaml"), "there is no file 'none.yaml'"),
         (("run", "other.json", "--models", "other.json"), "An entry is {image:"),
         (("run", "other.json", "--broker", "localhost"), "not a URL"),
         (("serve", "--backplane", "docker"), "the docker backplane does not exist yet"),
-        (("serve", "--port", "99999"), "port"),
+        (("serve", "--backplane", "x"), "backplane: must be 'process'"),
+        (("serve", "--broker", "foo://"), "Use mqtt://, mqtts:// or nats://host:port"),
+        (("serve", "--database", "bla"), "database: not a URL"),
+        (("serve", "--database", "mysql://x/y", "--port", "0"), "Say sqlite:///PATH or postgresql://"),
+        (("serve", "--database", "postgresql://127.0.0.1:1/x", "--port", "0"), "Look whether it runs there"),
+        (("serve", "--data", "other.json", "--port", "0"), "it is a file. Choose another with --data"),
+        (("serve", "--broker-advertise", "h:99999"), "broker_advertise: 'h:99999' is not host:port"),
+        (("serve", "--port", "99999"), "port: must be at most 65535"),
         (("serve", "--host", "192.0.2.1", "--port", "0"), "cannot listen on 192.0.2.1"),
         (("serve", "--data", "."), "holds other things"),
         (("mso",), "Give --broker"),
@@ -76,9 +92,45 @@ async def test_a_document_that_is_refused(podium: Terminal, command: str) -> Non
 )
 async def test_calls_that_make_no_sense(podium: Terminal, words: tuple[str, ...], said: str) -> None:
     (podium.directory / "other.json").write_text('{"a": 1}')
+    (podium.directory / "empty.json").touch()
+    (podium.directory / "broken.json").write_text('{"name": "x",\n}')
+    (podium.directory / "misspelt.json").write_text('{"name": "x", "calculation_service": [], "start_date": ""}')
     ended = await podium(*words)
     assert ended.code == 2, ended.err
     assert said in ended.err
+
+
+async def test_a_port_that_is_taken(podium: Terminal) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = await podium("serve", "--port", str(taken.getsockname()[1]))
+    assert ended.code == 2
+    assert "Address already in use. Choose another with --port" in ended.err
+    assert len(ended.err.splitlines()) == 1
+
+
+async def test_many_faults_have_a_line_each(podium: Terminal) -> None:
+    models_file(podium.directory)
+    podium.write(document(nr_of_time_steps=0, start_date="2026-02-30", log_level="loud"))
+    ended = await podium("validate", "simulation.json", "--models", "models.yaml")
+    assert ended.code == 2
+    assert ended.err.splitlines() == [
+        "podium: there are 3 faults",
+        "  start_date: '2026-02-30' is not a date; write it as 2023-01-25 00:00:00",
+        "  nr_of_time_steps: must be greater than 0 (not 0)",
+        "  log_level: 'loud' is not one of debug, info, warning, error, critical",
+    ]
+
+
+async def test_without_a_models_file_its_option_is_named(podium: Terminal) -> None:
+    podium.write(document(steps=1))
+    ended = await podium("validate", "simulation.json")
+    assert ended.code == 2
+    assert "--models FILE" in ended.err
+
+
+async def test_the_version(podium: Terminal) -> None:
+    ended = await podium("--version")
+    assert (ended.code, ended.out) == (0, f"podium {__version__}\n")
 
 
 async def test_a_data_directory_that_is_mistyped_is_not_made(podium: Terminal) -> None:
