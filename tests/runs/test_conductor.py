@@ -11,9 +11,9 @@ import pytest
 
 from podium.errors import Conflict, DocumentRefused, NotFound, Unavailable
 from podium.runs.conductor import Conductor
-from podium.runs.events import RunState
+from podium.runs.events import Event, RunState
 from podium.runs.journal import Journal
-from podium.runs.machine import Performed, Started
+from podium.runs.machine import Command, DeadlinePassed, Performed, Started
 from podium.runs.secrets import Secrets
 from tests.runs.counting import CountingKind, CountingMachine, CountingPerformer, counting
 
@@ -25,6 +25,10 @@ async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
     await journal.acquire()
     yield journal
     await journal.close()
+
+
+class Abandonable(Command):
+    abandonable = True
 
 
 def conductor(journal: Journal, performer: CountingPerformer, machine: Any = None) -> Conductor:
@@ -258,3 +262,99 @@ async def test_secrets_of_a_document_are_there_while_its_run_is(journal: Journal
     assert seen == ["hush"]
     assert not list((tmp_path / "secrets").iterdir())
     assert b"hush" not in (tmp_path / "journal.db").read_bytes()
+
+
+async def test_what_is_not_wanted_any_more_is_cancelled_and_its_end_waited_for(journal: Journal) -> None:
+    """Only what may be abandoned, and before the run is released."""
+    order: list[str] = []
+    both = asyncio.Barrier(3)
+
+    class Two(CountingMachine):
+        def pending(self, state: Any) -> Any:
+            return [Command("lasting"), Abandonable("passing")] if state.running and not state.done else []
+
+        def handle(self, state: Any, what: Any) -> Any:
+            match what:
+                case Performed(key="go on"):
+                    return [Event("counted")]
+                case Performed(key="lasting"):
+                    return [Event("run.succeeded")]
+            return super().handle(state, what)
+
+    class Lingering(CountingPerformer):
+        async def perform(self, run: str, document: Any, command: Any) -> Any:
+            await both.wait()
+            try:
+                await let_go.wait()
+            except asyncio.CancelledError:
+                order.append(f"{command.key} cancelled")
+                cancelled.set()
+                await asyncio.sleep(0)
+                order.append(f"{command.key} cleared away")
+                raise
+            return Performed(0.0, command.key)
+
+        async def released(self, run: str) -> None:
+            order.append("released")
+
+    let_go, cancelled = asyncio.Event(), asyncio.Event()
+    conducting = conductor(journal, Lingering(), Two())
+    await conducting.submit(counting("a", 2))
+    await both.wait()
+    conducting.tell("a", Performed(0.0, "go on"))
+    await cancelled.wait()
+    let_go.set()
+    await conducting.wait("a")
+    assert order == ["passing cancelled", "passing cleared away", "released"]
+
+
+async def test_what_is_under_way_has_ended_before_the_run_is_released(journal: Journal) -> None:
+    order: list[str] = []
+    begun = asyncio.Event()
+
+    class Lingering(CountingPerformer):
+        async def perform(self, run: str, document: Any, command: Any) -> Any:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0)
+                order.append("cleared away")
+
+        async def released(self, run: str) -> None:
+            order.append("released")
+
+    conducting = conductor(journal, Lingering())
+    await conducting.submit(counting("a", 1))
+    await begun.wait()
+    await conducting.cancel("a")
+    await conducting.wait("a")
+    assert order == ["cleared away", "released"]
+
+
+async def test_a_deadline_that_has_passed_comes_until_all_is_decided(journal: Journal) -> None:
+    """Behind the inputs of a batch, and before anything of it is written."""
+
+    class Deciding(CountingMachine):
+        def deadline(self, state: Any) -> float | None:
+            return 0.0 if state.running and state.done < state.count else None
+
+        def handle(self, state: Any, what: Any) -> Any:
+            if isinstance(what, DeadlinePassed):
+                return [Event("counted", {"number": state.done})]
+            return super().handle(state, what)
+
+    appended: list[int] = []
+    append = journal.append
+
+    async def watched(run: str, events: Any) -> Any:
+        appended.append(len(events))
+        return await append(run, events)
+
+    journal.append = watched  # type: ignore[method-assign]
+    conducting = conductor(journal, CountingPerformer(), Deciding())
+    await conducting.submit(counting("a", 5))
+    await conducting.cancel("a")
+    await conducting.wait("a")
+    assert appended[0] == 7
+    assert (await types(journal, "a")).count("counted") == 5

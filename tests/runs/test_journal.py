@@ -412,12 +412,13 @@ async def test_the_files_of_a_journal_are_its_owners_alone(tmp_path: Path) -> No
     await journal.close()
 
 
-async def test_submissions_and_ends_are_on_disk_and_steps_committed(tmp_path: Path) -> None:
+async def test_submissions_ends_and_what_asks_for_it_are_on_disk_and_steps_committed(tmp_path: Path) -> None:
     journal = await opened(f"sqlite:///{tmp_path / 'journal.db'}", lease_seconds=600)
     full, normal = 2, 1
     for write, expected in (
         (lambda: journal.submit(submission()), full),
         (lambda: journal.append("a", [STARTED, *steps(1)]), normal),
+        (lambda: journal.append("a", [*steps(1), Event("job.succeeded", synced=True)]), full),
         (lambda: journal.snapshot("a", 2, {}), normal),
         (lambda: journal.append("a", [FAILED]), full),
     ):

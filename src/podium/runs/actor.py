@@ -37,6 +37,7 @@ log = structlog.get_logger()
 
 SNAPSHOT_EVERY = 1000  # events: a replay then takes some milliseconds
 JOURNAL_RETRY_SECONDS = 2.0
+SUBMITTED = 1  # the seq of run.submitted, which changes no state
 
 
 class Actor:
@@ -109,13 +110,17 @@ class Actor:
             await self._stop_performing()
 
     async def _replay(self) -> None:
-        snapshot = await self._journal.latest_snapshot(self.run.id)
+        self._seq = SUBMITTED
+        new = self.run.seq == SUBMITTED
+        snapshot = None if new else await self._journal.latest_snapshot(self.run.id)
         if snapshot is None:
             self._state = self._machine.initial(self._document)
         else:
             self._seq, dumped = snapshot
             self._snapshot_seq = self._seq
             self._state = self._machine.load(self._document, dumped)
+        if new:
+            return
         async for recorded in self._journal.replay(self.run.id, after_seq=self._seq):
             self._seq = recorded.seq
             self._state = self._machine.apply(self._state, recorded.event)
@@ -164,21 +169,22 @@ class Actor:
 
     def _keep_deadlines(self, events: list[Event]) -> None:
         now = self._clock()
-        while (deadline := self._machine.deadline(self._state)) is not None and deadline <= now:
-            before = len(events)
-            self._handle(DeadlinePassed(now), events)
-            if len(events) == before or events[-1].ends:
+        while not (events and events[-1].ends):
+            deadline = self._machine.deadline(self._state)
+            if deadline is None or deadline > now or not self._handle(DeadlinePassed(now), events):
                 break
 
-    def _handle(self, what: Input, events: list[Event]) -> None:
+    def _handle(self, what: Input, events: list[Event]) -> bool:
+        """Whether anything follows from it."""
         follows = self._machine.handle(self._state, what)
         if not follows:
             self._unwanted[type(what).__name__] += 1
             log.debug("input.unwanted", run=self.run.id, input=type(what).__name__)
-            return
+            return False
         for event in follows:
             self._state = self._machine.apply(self._state, event)
         events.extend(follows)
+        return True
 
     async def _write(self, events: list[Event]) -> None:
         recorded: list[Recorded] = []

@@ -101,7 +101,7 @@ class Machine(Protocol[S]):
     """
 
     def initial(self, document: Mapping[str, Any]) -> S:
-        """The state of a run of `document` before any event."""
+        """The state of a run of `document` that was submitted; run.submitted itself is not applied."""
         ...
 
     def handle(self, state: S, what: Input) -> Sequence[Event]:
