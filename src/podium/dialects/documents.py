@@ -18,6 +18,7 @@ from podium.faults import misspelt
 
 LARGEST = 12 * 2**20  # bytes; an energy system of 60,000 objects
 MOST_VALUES = 100_000
+DEEPEST = 100  # levels; what writes JSON again has bounds of its own
 _PIECE = 2**20
 _BEFORE_VALUES = (b",", b"[", b"{")
 
@@ -49,11 +50,12 @@ def parsed(content: bytes, *, most_values: int = MOST_VALUES) -> dict[str, Any]:
         where = f"line {error.lineno}, column {error.colno}"
         raise DocumentRefused(f"the document is not JSON: {said}", where=where) from None
     except RecursionError:
-        raise DocumentRefused("the document is nested too deeply") from None
+        raise _too_deep() from None
     except ValueError:  # Python's own bound
         raise DocumentRefused("the document has a number of thousands of digits") from None
     if not isinstance(given, dict):
         raise DocumentRefused("the document is not a JSON object", hint="It must begin with { and end with }")
+    _check_depth(given)
     if "\\u" in text:
         _check_characters(given)
     return given
@@ -101,6 +103,20 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(name: str) -> None:
     raise DocumentRefused(f"{name} is not a number in JSON")
+
+
+def _check_depth(given: dict[str, Any]) -> None:
+    level: list[Any] = [given]
+    for _ in range(DEEPEST):
+        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
+        level = [each for each in level if isinstance(each, dict | list)]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _too_deep() -> DocumentRefused:
+    return DocumentRefused(f"the document is nested deeper than {DEEPEST} levels")
 
 
 def _check_characters(given: dict[str, Any]) -> None:

@@ -17,11 +17,15 @@ from podium.runs.machine import Machine, Performer
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of run: the machine that decides and the performer that acts."""
+    """One kind of run: the machine that decides and the performer that acts.
+
+    `check` looks at a document that was made from that of another run, and raises DocumentRefused.
+    """
 
     name: str
     machine: Machine[Any]
     performer: Performer
+    check: Callable[[Mapping[str, Any]], None] = lambda _document: None
 
 
 class Dialect(Protocol):

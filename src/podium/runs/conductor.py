@@ -64,6 +64,11 @@ class Conductor:
         self.unwanted: Counter[str] = Counter()
 
     @property
+    def now(self) -> float:
+        """What inputs are to be stamped with."""
+        return self._clock()
+
+    @property
     def active(self) -> frozenset[str]:
         """The ids of the runs that have not ended."""
         return frozenset(self._actors)

@@ -153,7 +153,7 @@ async def test_private_values_are_not_in_the_document(read, monkeypatch):
     headers = found.document["flow"]["jobs"]["a"]["call"]["headers"]
     assert [found.secrets[value["$secret"]] for value in headers.values()] == ["hunter2", "from the environment"]
     assert "hunter2" not in json.dumps(found.document)
-    assert list(found.document["graph"]["variables"].values()) == ["TOKEN_OF_TEST"]
+    assert list(found.document["variables"].values()) == ["TOKEN_OF_TEST"]
 
 
 async def test_the_environment_is_not_for_strangers(read):

@@ -1,7 +1,6 @@
 """Graphs of jobs as Podium itself has them, in YAML or JSON.
 
 reading: from a document to the run it asks for, or to everything that is wrong with it.
-values: what stands for something else in a document: secrets, variables of the environment.
 functions: the Python functions of a document, in workers of their run.
 dialect: all of it together.
 """

@@ -48,7 +48,7 @@ class GraphDialect:
         self._functions = functions
         self._reader = Reader(everything, functions, clock)
         performer = FlowPerformer(everything, clock, resolve=resolve, note=note, redact=redact)
-        self._kinds = {KIND: Kind(KIND, FlowMachine(), performer)}
+        self._kinds = {KIND: Kind(KIND, FlowMachine(), performer, self._reader.check)}
 
     @property
     def kinds(self) -> Mapping[str, Kind]:

@@ -23,11 +23,13 @@ class GraphFunctions:
     Args:
         paths: the directories for documents that have none of their own.
         directory: where workers have theirs.
+        environment: what functions find in theirs.
     """
 
-    def __init__(self, paths: Sequence[Path], directory: Path) -> None:
+    def __init__(self, paths: Sequence[Path], directory: Path, environment: Mapping[str, str] | None = None) -> None:
         self._paths = paths
         self._directory = directory
+        self._environment = environment or {}
         self._shared = self._pool(paths)
         self._of_runs: dict[str, Pool] = {}
 
@@ -67,4 +69,4 @@ class GraphFunctions:
 
     def _pool(self, paths: Sequence[Path]) -> Pool:
         """Nothing is started before the first call."""
-        return Pool(paths, directory=self._directory)
+        return Pool(paths, directory=self._directory, environment=self._environment)

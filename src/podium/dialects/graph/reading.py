@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from podium.dialects.graph import plain
 from podium.dialects.graph.functions import GraphFunctions
-from podium.dialects.graph.values import Vault
+from podium.dialects.vault import VARIABLES, Vault
 from podium.engines.flow.document import FlowDocument
 from podium.engines.flow.graph import check_graph
 from podium.engines.flow.messages import LAST
@@ -72,16 +72,25 @@ class Reader:
             draft.faults += self._refused(flow, draft, directory)
         refuse(draft.faults)
         assert flow is not None  # else there was a fault  # noqa: S101
-        graph: dict[str, Any] = {"variables": vault.variables} if vault.variables else {}
-        if directory is not None:
-            graph["directory"] = str(directory)
-        document = {"flow": flow.model_dump(mode="json", exclude_defaults=True), "graph": graph}
+        document = {
+            "flow": flow.model_dump(mode="json", exclude_defaults=True),
+            "graph": {} if directory is None else {"directory": str(directory)},
+            VARIABLES: vault.variables,
+        }
         return Submission(id=id_, kind=KIND, name=name, document=document, secrets=vault.secrets)
 
-    def _refused(self, flow: FlowDocument, draft: _Draft, directory: Path | None) -> Iterator[Fault]:
+    def check(self, document: Mapping[str, Any]) -> None:
+        """Look at a document that was made from an accepted one. Raises: DocumentRefused."""
+        flow = FlowDocument.model_validate(document["flow"])
+        directory = document["graph"].get("directory")
+        refuse(list(self._faults(flow, Path(directory) if directory else None)))
+
+    def _faults(self, flow: FlowDocument, directory: Path | None) -> list[Fault]:
         """What the kinds of the jobs have against them."""
-        kinds = {**self.kinds, PYTHON: self.functions.beside(directory)}
-        for fault in FlowPerformer(kinds, self.clock).faults(flow):
+        return FlowPerformer({**self.kinds, PYTHON: self.functions.beside(directory)}, self.clock).faults(flow)
+
+    def _refused(self, flow: FlowDocument, draft: _Draft, directory: Path | None) -> Iterator[Fault]:
+        for fault in self._faults(flow, directory):
             name, call, key = draft.where_called(fault.where)
             if name not in draft.doubtful:
                 yield Fault(f"{call}{key}", fault.what, fault.hint)

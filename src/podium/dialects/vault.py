@@ -15,6 +15,8 @@ from typing import Any
 from podium.errors import Fault
 from podium.faults import place
 
+VARIABLES = "variables"  # the key of a run's document where `Vault.variables` are
+
 
 @dataclass(slots=True)
 class Vault:
@@ -56,6 +58,8 @@ class Vault:
     def renew(self, value: Any, variables: Mapping[str, str], *where: str | int) -> Any:
         """A copy of what an ended run had at `where`, whose secrets are forgotten, with those from `variables` anew."""
         match value:
+            case {"$secret": str(name)} if name in self.secrets:
+                return value  # it came with an edit
             case {"$secret": str(name)} if name in variables:
                 return self._variable(variables[name], where)
             case {"$secret": _}:
