@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -70,13 +71,16 @@ class Answer:
 class Client:
     """Connections to services, kept and shared by all jobs."""
 
-    def __init__(self) -> None:
+    @cached_property
+    def _http(self) -> httpx.AsyncClient:
+        """Made for the first request: reading the certificates takes its time."""
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=_KEPT_SECONDS)
         timeout = httpx.Timeout(None, connect=CONNECT_SECONDS)
-        self._http = httpx.AsyncClient(trust_env=False, limits=limits, timeout=timeout)
+        return httpx.AsyncClient(trust_env=False, limits=limits, timeout=timeout)
 
     async def close(self) -> None:
-        await self._http.aclose()
+        if "_http" in self.__dict__:
+            await self._http.aclose()
 
     async def ask(
         self,
