@@ -152,6 +152,17 @@ class Command:
     def log(self) -> str:
         return (self.directory / f"{self.words[0]}.log").read_text()
 
+    async def logged(self, words: str) -> None:
+        """Return once the log has these words."""
+        path = self.directory / f"{self.words[0]}.log"
+        tail = await asyncio.create_subprocess_exec("tail", "-n", "+1", "-f", path, stdout=asyncio.subprocess.PIPE)
+        assert tail.stdout
+        async for line in tail.stdout:
+            if words in line.decode():
+                break
+        tail.kill()
+        await tail.communicate()
+
     def signal(self, number: signal.Signals) -> None:
         assert self.process
         self.process.send_signal(number)
@@ -173,7 +184,10 @@ class Command:
             self.signal(signal.SIGTERM)
         return await self.ending()
 
-    def close_log(self) -> None:
+    async def leave(self) -> None:
+        """Have nothing to do with it any more."""
+        if self.process and self.process.returncode is None:
+            await self.kill()
         self._log.close()
 
 
@@ -199,15 +213,17 @@ class Server(Command):
     async def close(self) -> None:
         """End all there is: runs, models and the broker."""
         if self.process and self.process.returncode is None:
-            self.signal(signal.SIGCONT)
             async with through(Home(self.data)) as door:
                 (await door.post("/api/v1/owner/stop", json={"all": True})).raise_for_status()
             await self.ending()
         else:
             ending = await asyncio.create_subprocess_exec(PODIUM, "stop", "--all", "--data", self.data, env=self.env)
             await ending.wait()
+        await self.leave()
+
+    async def leave(self) -> None:
         await self.http.aclose()
-        self.close_log()
+        await super().leave()
 
     async def submit(self, body: dict[str, Any], how: str = "start") -> str:
         answer = await self.http.post(f"/api/v1/simulation/{how}", json=body)

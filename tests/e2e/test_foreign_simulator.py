@@ -40,8 +40,7 @@ async def mso(broker: Broker, tmp_path: Path) -> AsyncIterator[Command]:
         yield command
         assert await command.stop() == 0
     finally:
-        await command.stop()
-        command.close_log()
+        await command.leave()
 
 
 async def test_a_foreign_simulator_has_its_models_run(mso: Command, so: Simulator) -> None:
@@ -49,7 +48,7 @@ async def test_a_foreign_simulator_has_its_models_run(mso: Command, so: Simulato
     failed = await so.end("sim", "bad")
     assert (failed.status, failed.exitCode) == (so.pb.FAILED, 3)
     await so.ready("sim")
-    assert so.count("ReadyForProcessing") == 3
+    await so.hear("ReadyForProcessing", 3)
     so.order("sim", "pv-1", "end", b"0")
     done = await so.end("sim", "pv-1")
     assert (done.status, done.exitCode) == (so.pb.SUCCESSFULL, 0)
@@ -78,6 +77,7 @@ async def test_what_ended_while_it_was_killed_is_told_when_it_is_back(mso: Comma
     so.order("sim", "d", "end", b"0")
     assert (await so.end("sim", "d")).exitCode == 0
     await so.over("sim")
+    await so.hear("ReadyForProcessing", 4)
     assert so.count("ReadyForProcessing") == 4
 
 

@@ -102,6 +102,17 @@ async def test_a_silent_model_ends_the_run_when_the_step_takes_too_long(podium: 
     assert "step 5" in ended["error"]["reason"]
 
 
+async def test_a_model_that_comes_back_after_it_was_given_up_moves_nothing(podium: Server) -> None:
+    gate = Gate(podium.directory, "step:5")
+    run = await submitted(podium, "three", max_step_calc_time_minutes=0.05, on_model_failure="continue")
+    await gate.reached()
+    lost = await podium.seen(run, lambda event: event["type"] == "model.lost")
+    assert (lost["data"]["model"], "step 5" in lost["data"]["reason"]) == ("three-2", True)
+    gate.release()
+    assert (await podium.ended(run))["state"] == "succeeded"
+    assert steps_seen(podium.directory, run) == both("three", by_the_second=EACH_ONCE[:5])
+
+
 async def test_a_model_that_is_never_ready_ends_the_run(podium: Server) -> None:
     ended = await podium.ended(await submitted(podium, "sleeps", ready_timeout_seconds=2))
     assert ended["state"] == "failed"
