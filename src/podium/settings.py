@@ -163,6 +163,7 @@ class Settings(BaseSettings):
     artifacts_username: str | None = None
     artifacts_password: SecretStr | None = None
     series: Where | None = None
+    functions: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_listed)] = ()
     backplane: Literal["process"] = "process"
     models: Path | None = None
     mso: bool = True
@@ -203,6 +204,14 @@ class Settings(BaseSettings):
     def _readable(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_file():
             raise ValueError(f"there is no file {str(value)!r}")
+        return value
+
+    @field_validator("functions")
+    @classmethod
+    def _directories(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        for path in value:
+            if not path.is_dir():
+                raise ValueError(f"there is no directory {str(path)!r}")
         return value
 
     @classmethod
