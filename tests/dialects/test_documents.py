@@ -48,13 +48,18 @@ def test_an_object_is_read() -> None:
         (b'{"\\udfff": 1}', None, "half a character"),
         (b'{"a": "\xff"}', None, "not UTF-8 at byte 8"),
         ('{"a": 1}'.encode("utf-16"), None, "not UTF-8 at byte 1"),
-        (b'{"a": ' + b"[" * 50_000, None, "nested too deeply"),
+        (b'{"a": ' + b"[" * 50_000, None, "nested deeper than 100 levels"),
+        (b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}", None, "nested deeper than 100 levels"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(content: bytes, where: str | None, problem: str) -> None:
     refused = refusal(content)
     assert refused.where == where
     assert problem in refused.problem
+
+
+def test_what_is_nested_as_deep_as_may_be_is_read() -> None:
+    assert parsed(b'{"a": ' + b"[" * 99 + b"]" * 99 + b"}")["a"]
 
 
 @pytest.mark.parametrize("piece", [b"{},", b"[],", b"1,", b'{"a":[[1]]},'])
