@@ -9,13 +9,13 @@ import pytest
 import structlog
 
 from podium.errors import SettingsError
-from podium.settings import DotsSettings, Location, Settings, load
+from podium.settings import DiastemaSettings, DotsSettings, Location, Settings, load
 
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith(("PODIUM_", "MQTT_", "INFLUXDB_")) or name in {
+        if name.startswith(("PODIUM_", "MQTT_", "INFLUXDB_", "DIASTEMA_", "MONGO_")) or name in {
             "SECRET_KEY",
             "OAUTH_PASSWORD",
             "SIMULATOR_NAME",
@@ -220,7 +220,9 @@ def test_unknown_variables_are_warned_of_with_the_nearest_name(monkeypatch: pyte
 
 def test_every_setting_is_described() -> None:
     page = (Path(__file__).parents[1] / "docs" / "server.md").read_text(encoding="utf-8")
-    names = {*Settings.model_fields, *(f"dots_{name}" for name in DotsSettings.model_fields)} - {"dots"}
+    tables = {"dots": DotsSettings, "diastema": DiastemaSettings}
+    of_tables = {f"{table}_{name}" for table, model in tables.items() for name in model.model_fields}
+    names = {*Settings.model_fields, *of_tables} - {*tables}
     assert {name for name in names if f"`{name}`" not in page} == set()
 
 
@@ -265,3 +267,56 @@ def test_every_secret_there_is_can_be_masked() -> None:
     urls = {"broker": "mqtt://me:one1@b", "database": "postgresql://me:two2@d/p", "series": "http://me:three@s/p"}
     known = load(**urls, broker_password="four", password="five5", secret_key="six66666").secrets
     assert sorted(known) == ["five5", "four", "one1", "six66666", "three", "two2"]
+
+
+def test_names_of_an_existing_analysis_platform(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "DIASTEMA_KEY": "a key",
+        "DIASTEMA_SERVICES_HOST": "services",
+        "DIASTEMA_SERVICES_PORT": "5001",
+        "FUNCTION_SERVICE_HOST": "functions",
+        "DIASTEMA_FRONTEND_HOST": "front",
+        "AUTOML_HOST": "automl",
+        "MONGO_HOST": "mongo",
+        "KUBERNETES_HOST": "the cluster, which is no analytics component",
+        "HOST": "0.0.0.0",
+        "PORT": "5000",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settings = load()
+    found = settings.diastema
+    assert found.key
+    assert found.key.get_secret_value() == "a key"
+    urls = [str(url) for url in (found.services, found.functions, found.frontend, found.automl, found.mongo)]
+    assert urls[:2] == ["http://services:5001", "http://functions:5001"]
+    assert urls[2:] == ["http://front:5001", "http://automl:5001", "mongodb://mongo:27017"]
+    assert found.analytics is None
+    assert (settings.host, settings.port) == ("127.0.0.1", 8001)
+    assert "a key" in settings.secrets
+    monkeypatch.setenv("PODIUM_DIASTEMA_SERVICES", "https://newer")
+    assert str(load().diastema.services) == "https://newer"
+
+
+def test_the_s3_of_analyses_is_the_artifact_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PODIUM_DIASTEMA_S3", "http://us:s@minio:9000")
+    assert str(load().artifacts_place) == "http://minio:9000"
+    assert load(artifacts="elsewhere").artifacts_place == Path("elsewhere")
+
+
+def test_secrets_of_analyses_may_come_from_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("key").write_text("from a file\n")
+    monkeypatch.setenv("PODIUM_DIASTEMA_KEY_FILE", "key")
+    key = load().diastema.key
+    assert key
+    assert key.get_secret_value() == "from a file"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("services", "tcp://host:1"), ("analytics", "http://host:6006"), ("mongo", "http://host"), ("s3", "s3://bucket")],
+)
+def test_addresses_of_analyses_say_how_they_are_reached(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"PODIUM_DIASTEMA_{name.upper()}", value)
+    with pytest.raises(SettingsError, match=rf"diastema\.{name}: its scheme must be"):
+        load()

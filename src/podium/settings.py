@@ -8,15 +8,24 @@ never passed over in silence: in a file it is refused, in the environment it is 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import quote, unquote
 
 import structlog
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -27,6 +36,8 @@ from pydantic_settings import (
 
 from podium.errors import SettingsError
 from podium.faults import place, worded
+from podium.locations import Location as Location  # noqa: PLC0414  # others have it from here
+from podium.locations import is_place
 
 log = structlog.get_logger()
 
@@ -41,60 +52,12 @@ _FROM_FILES = (
     "series",
     "artifacts",
     "artifacts_password",
+    "diastema_key",
+    "diastema_mongo",
+    "diastema_s3",
 )
 # What a cluster puts into every container that stands behind a service called `podium`, and what our tests read.
 _NOT_OURS = ("PODIUM_SERVICE_", "PODIUM_PORT_", "PODIUM_TEST_", "PODIUM_FAILPOINTS")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
-_PLACE = re.compile(r"(?:[^\s:@\[\]]*|\[[0-9A-Fa-f:.%]+\])(?::(?P<port>[0-9]{1,5}))?")
-_SECRET_WORDS = {"password", "passwd", "pwd", "sslpassword", "p"}
-_ENCODE = "A character such as / @ : # ? % in a user or password must be percent-encoded (/ as %2F, @ as %40)"
-
-
-class Location:
-    """Where a part is to be found: a URL whose user and password are kept apart, so that it can be shown."""
-
-    def __init__(self, url: str, username: str | None = None, password: SecretStr | None = None) -> None:
-        self.url = url
-        self.username = username
-        self.password = password
-
-    @classmethod
-    def parse(cls, text: str) -> Location:
-        """Raises: ValueError, which says nothing of the text: it may hold a password."""
-        scheme, separator, rest = text.partition("://")
-        if not separator or not _SCHEME.fullmatch(scheme):
-            raise ValueError("not a URL: it must begin with a scheme, such as mqtt:// or postgresql://")
-        cut = next((at for at, character in enumerate(rest) if character in "/?#"), len(rest))
-        authority, beyond = rest[:cut], rest[cut:]
-        user, at, place = authority.rpartition("@")
-        name, _, secret = user.partition(":")
-        if "@" in user or (scheme.lower() != "sqlite" and "@" in beyond) or not _is_place(place) or (at and not place):
-            raise ValueError(f"not a URL: behind its scheme comes user:password@host:port. {_ENCODE}")
-        if _SECRET_WORDS & {key.lower() for key, _ in parse_qsl(beyond.partition("?")[2], keep_blank_values=True)}:
-            raise ValueError("a password is written before the host, as user:password@host, not behind a `?`")
-        password = SecretStr(unquote(secret)) if secret else None
-        return cls(f"{scheme.lower()}://{place}{beyond}", unquote(name) or None, password)
-
-    @property
-    def scheme(self) -> str:
-        return self.url.partition("://")[0]
-
-    @property
-    def full(self) -> str:
-        """The URL with its password, for a library that takes nothing else. Never to be shown."""
-        if self.username is None and self.password is None:
-            return self.url
-        secret = f":{quote(self.password.get_secret_value(), safe='')}" if self.password else ""
-        scheme, _, rest = self.url.partition("://")
-        return f"{scheme}://{quote(self.username or '', safe='')}{secret}@{rest}"
-
-    def __repr__(self) -> str:
-        return self.url
-
-
-def _is_place(text: str) -> bool:
-    match = _PLACE.fullmatch(text)
-    return match is not None and int(match["port"] or 0) <= 65535
 
 
 def _location(value: object) -> object:
@@ -135,6 +98,43 @@ class DotsSettings(BaseModel):
         return int(value) if isinstance(value, str) and value.isdigit() else value
 
 
+def _service(*schemes: str) -> AfterValidator:
+    def check(value: Location) -> Location:
+        if value.scheme not in schemes:
+            raise ValueError(f"its scheme must be {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return value
+
+    return AfterValidator(check)
+
+
+Web = Annotated[Where, _service("http", "https")]
+
+
+class DiastemaSettings(BaseModel):
+    """What concerns analyses alone: `PODIUM_DIASTEMA_<NAME>`, or the table `[diastema]`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    key: SecretStr | None = None
+    services: Web | None = None
+    functions: Web | None = None
+    frontend: Web | None = None
+    automl: Web | None = None
+    analytics: Annotated[Where, _service("tcp")] | None = None
+    mongo: Annotated[Where, _service("mongodb", "mongodb+srv")] | None = None
+    s3: Web | None = None
+    master: Web = Location("https://192.168.49.2:8443")
+    poll_seconds: float = Field(default=2.0, ge=0.05, le=3600)
+    job_timeout_seconds: float = Field(default=86400.0, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_files(cls, given: object) -> object:
+        """The names of files come along with other variables; what is in them was read already."""
+        files = {f"{name.removeprefix('diastema_')}_file" for name in _FROM_FILES}
+        return {key: value for key, value in given.items() if key not in files} if isinstance(given, dict) else given
+
+
 class Settings(BaseSettings):
     """What a user can choose. Read it with `load`, which words the errors."""
 
@@ -172,6 +172,7 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     dots: DotsSettings = DotsSettings()
+    diastema: DiastemaSettings = DiastemaSettings()
 
     @field_validator("backplane", mode="before")
     @classmethod
@@ -190,7 +191,7 @@ class Settings(BaseSettings):
     @field_validator("broker_advertise", "influx_advertise")
     @classmethod
     def _an_address(cls, value: str | None) -> str | None:
-        if value is not None and not (value and _is_place(value)):
+        if value is not None and not (value and is_place(value)):
             raise ValueError(f"{value!r} is not host:port")
         return value
 
@@ -231,7 +232,7 @@ class Settings(BaseSettings):
     def artifacts_place(self) -> Location | Path:
         """With the credentials that were given apart from it; by default it is with all other data."""
         if self.artifacts is None:
-            return self.data / "artifacts"
+            return self.diastema.s3 or self.data / "artifacts"
         if isinstance(self.artifacts, Path):
             return self.artifacts
         user, password = self.artifacts.username, self.artifacts.password
@@ -249,11 +250,15 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> Iterator[str]:
         """Every password and key that was given, for whoever keeps them out of what is shown."""
-        for name in type(self).model_fields:
-            value = getattr(self, name)
-            secret = value.password if isinstance(value, Location) else value
-            if isinstance(secret, SecretStr):
-                yield secret.get_secret_value()
+        for holder in (self, self.diastema):
+            for name in type(holder).model_fields:
+                value = getattr(holder, name)
+                secret = value.password if isinstance(value, Location) else value
+                if isinstance(secret, SecretStr):
+                    yield secret.get_secret_value()
+
+
+_TABLES: Mapping[str, type[BaseModel]] = {"dots": DotsSettings, "diastema": DiastemaSettings}
 
 
 class _Mapped(PydanticBaseSettingsSource):
@@ -271,8 +276,10 @@ class _SecretFiles(_Mapped):
         for name in _FROM_FILES:
             variable = f"{PREFIX}{name.upper()}_FILE"
             if path := os.environ.get(variable):
+                table, _, key = name.partition("_")
+                holder, key = (found.setdefault(table, {}), key) if table in _TABLES else (found, name)
                 try:
-                    found[name] = Path(path).read_text().strip()
+                    holder[key] = Path(path).read_text().strip()
                 except OSError as error:
                     raise SettingsError(f"cannot read {path!r}: {error.strerror}", where=variable) from None
         return found
@@ -294,11 +301,26 @@ class _LegacyNames(_Mapped):
         if "MINIO_HOST" in given:
             user = _user(given.get("MINIO_USER"), given.get("MINIO_PASS"))
             found["artifacts"] = f"http://{user}{given['MINIO_HOST']}:{given.get('MINIO_PORT', '9000')}"
+        if of_diastema := {key: value for key, value in _of_diastema(given) if value is not None}:
+            found["diastema"] = of_diastema
         if "INFLUXDB_HOST" in given:
             user = _user(given.get("INFLUXDB_USER"), given.get("INFLUXDB_PASSWORD"))
             port, database = given.get("INFLUXDB_PORT", "8086"), given.get("INFLUXDB_NAME", "")
             found["series"] = f"http://{user}{given['INFLUXDB_HOST']}:{port}/{database}"
         return found
+
+
+def _of_diastema(given: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:
+    yield "key", given.get("DIASTEMA_KEY")
+    for key, name, scheme, port in (
+        ("services", "DIASTEMA_SERVICES", "http", "5001"),
+        ("functions", "FUNCTION_SERVICE", "http", "5001"),
+        ("frontend", "DIASTEMA_FRONTEND", "http", "5001"),
+        ("automl", "AUTOML", "http", "5001"),
+        ("mongo", "MONGO", "mongodb", "27017"),
+    ):
+        if f"{name}_HOST" in given:
+            yield key, f"{scheme}://{given[f'{name}_HOST']}:{given.get(f'{name}_PORT', port)}"
 
 
 def _user(name: str | None, password: str | None) -> str:
@@ -322,12 +344,12 @@ def load(**given: Any) -> Settings:
 
 
 def _names() -> list[str]:
-    dots = [f"dots_{name}" for name in DotsSettings.model_fields]
-    return [*(name for name in Settings.model_fields if name != "dots"), *dots]
+    of_tables = [f"{table}_{name}" for table, model in _TABLES.items() for name in model.model_fields]
+    return [*(name for name in Settings.model_fields if name not in _TABLES), *of_tables]
 
 
 def _heed_unknown_variables(environment: Mapping[str, str]) -> None:
-    known = {f"{PREFIX}{name.upper()}" for name in _names()} | {f"{PREFIX}CONFIG", f"{PREFIX}DOTS"}
+    known = {f"{PREFIX}{name.upper()}" for name in (*_names(), *_TABLES, "config")}
     known |= {f"{PREFIX}{name.upper()}_FILE" for name in _FROM_FILES}
     for name in environment:
         if name.startswith(PREFIX) and name not in known and not name.startswith(_NOT_OURS):
