@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,14 @@ async def test_a_thousand_calls(pool):
     calls = [pool.call(function("add"), {"a": number, "b": 1}) for number in range(1000)]
     assert await asyncio.gather(*calls) == list(range(1, 1001))
     assert len(pool.pids) == 2
+
+
+async def test_calls_that_are_taken_over_by_who_is_free(pool):
+    """At the end of each round both sides reach for the same calls."""
+    await pool.warm()
+    for _ in range(100):
+        calls = [pool.call(function("add"), {"a": number, "b": 0}) for number in range(17)]
+        assert await asyncio.gather(*calls) == list(range(17))
 
 
 async def test_starts_no_more_workers_than_are_needed(pool):
@@ -228,6 +237,21 @@ class TestDeath:
         assert await asyncio.gather(*others) == names
         assert [(tmp_path / name).read_text() for name in names] == ["x"] * 30
 
+    async def test_a_call_that_it_took_while_others_were_taken_back(self, opened, tmp_path):
+        pool = opened(size=1)
+        await pool.warm()
+        (worker,) = pool._workers
+        os.kill(worker.pid, signal.SIGSTOP)
+        calls = [asyncio.create_task(pool.call(function("add"), {"a": number, "b": 0})) for number in range(5)]
+        await asyncio.sleep(0)  # until they have been handed over
+        assert worker.load == 5
+        worker._process = replace(worker._process, theirs=Hasty(worker._process.theirs))
+        pool._take_over()
+        os.kill(worker.pid, signal.SIGKILL)
+        assert await asyncio.gather(*calls[:1], *calls[2:]) == [0, 2, 3, 4]
+        with pytest.raises(CallFailed, match="SIGKILL"):
+            await calls[1]
+
     async def test_many_deaths_lose_nothing_and_perform_nothing_twice(self, pool, tmp_path):
         """Whenever a worker is killed: one call fails at most, each other is performed once."""
         names = [str(number) for number in range(1500)]
@@ -365,6 +389,21 @@ async def test_closing_fails_what_is_under_way(opened, fifo):
     with pytest.raises(Unavailable):
         await pool.call(function("nothing"), {})
     await pool.close()
+
+
+class Hasty:
+    """The worker's end of its calls, out of which it takes the second one while we take them back."""
+
+    def __init__(self, end):
+        self._end = end
+        self._count = 0
+        self.close = end.close
+
+    def recv(self, *arguments):
+        self._count += 1
+        if self._count == 2:
+            assert self._end.recv(*arguments)
+        return self._end.recv(*arguments)
 
 
 async def _readable(pidfd: int) -> None:

@@ -100,10 +100,10 @@ class Pool:
             raise Unavailable(_CLOSING)
         self._number += 1
         try:
-            message = json.dumps([self._number, function, arguments], separators=(",", ":"), allow_nan=False).encode()
+            content = json.dumps([function, arguments], separators=(",", ":"), allow_nan=False).encode()
         except (TypeError, ValueError) as error:
             raise DocumentRefused(f"the arguments of {function} are not JSON: {error}") from None
-        call = Call(self._number, message, note, asyncio.get_running_loop().create_future())
+        call = Call(self._number, content, note, asyncio.get_running_loop().create_future())
         self._outstanding += 1
         self._waiting.append(call)
         self._dispatch()

@@ -54,10 +54,10 @@ class CallFailed(Exception):
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """One call of a function; `note` is given each line that it writes."""
+    """One call of a function: its name and arguments as JSON; `note` is given each line that it writes."""
 
     number: int
-    message: bytes
+    content: bytes
     note: Callable[[str], None]
     future: asyncio.Future[Json]
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
@@ -200,11 +200,11 @@ class Worker:
 
     def hand(self, call: Call) -> bool:
         """False: there is no room for it now."""
-        message, file = call.message, None
+        message, file = b"%d %b" % (call.number, call.content), None
         if len(message) > program.MESSAGE_BYTES:
-            file = self._file(call)
-            file.write_bytes(message)
-            message = os.fsencode(file)
+            file = self._file(call.number)
+            file.write_bytes(call.content)
+            message = b"%d" % call.number
         try:
             self._process.ours.send(message, socket.MSG_DONTWAIT)
         except OSError as error:  # full, or gone, which we shall hear of
@@ -217,15 +217,14 @@ class Worker:
 
     def take_back(self) -> list[Call]:
         """The calls that it has not begun; it never will."""
-        taken = 0
+        taken = []
         with suppress(BlockingIOError):
-            while self._process.theirs.recv(program.MESSAGE_BYTES, socket.MSG_DONTWAIT):
-                taken += 1
-        calls = [self._calls.pop(number) for number in list(self._calls)[len(self._calls) - taken :]]
-        for call in calls:
-            if len(call.message) > program.MESSAGE_BYTES:
-                self._file(call).unlink()
-        return calls
+            while message := self._process.theirs.recv(program.MESSAGE_BYTES, socket.MSG_DONTWAIT):
+                number, _, rest = message.partition(b" ")  # between two of ours it may have taken one
+                taken.append(self._calls.pop(int(number)))
+                if not rest:
+                    self._file(int(number)).unlink()
+        return taken
 
     def has(self, call: Call) -> bool:
         return call.number in self._calls
@@ -236,8 +235,8 @@ class Worker:
         if not self.gone.is_set():  # until it is reaped the number is its own
             os.killpg(self.pid, signal.SIGKILL)
 
-    def _file(self, call: Call) -> Path:
-        return self.directory / f"call-{call.number}"
+    def _file(self, number: int) -> Path:
+        return self.directory / program.call_file(number)
 
     def _read_answers(self) -> None:
         self._take_answers()

@@ -20,7 +20,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
-MESSAGE_BYTES = 1 << 16  # a longer call lies in a file, and the message has its name
+MESSAGE_BYTES = 1 << 16  # of a longer call there is only the number, and a file with the rest
 
 
 class Refused(Exception):
@@ -41,13 +41,15 @@ def main(options: dict[str, Any]) -> None:
     for module in options["preload"]:
         importlib.import_module(module)
     write(answers, b"{}\n")
+    home = Path.cwd()
     while message := calls.recv(MESSAGE_BYTES):
-        number, name, arguments = json.loads(message if message.startswith(b"[") else content(message))
+        number, _, rest = message.partition(b" ")
+        name, arguments = json.loads(rest or content(home / call_file(int(number))))
         if options["cpu_seconds"] is not None:
             allow_cpu(options["cpu_seconds"])
         answer = performed(functions, name, arguments, options["largest"])
-        write(output, b"\x1e%d\x1e" % number)
-        write(answers, f'{{"number":{number},{answer}}}\n'.encode())
+        write(output, b"\x1e%b\x1e" % number)
+        write(answers, b'{"number":%b,%b}\n' % (number, answer.encode()))
 
 
 def end_with_parent(life: int) -> None:
@@ -63,8 +65,11 @@ def allow_cpu(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used.ru_utime + used.ru_stime) + seconds, hard))
 
 
-def content(name: bytes) -> bytes:
-    file = Path(os.fsdecode(name))
+def call_file(number: int) -> str:
+    return f"call-{number}"
+
+
+def content(file: Path) -> bytes:
     data = file.read_bytes()
     file.unlink()
     return data
