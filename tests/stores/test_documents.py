@@ -24,7 +24,6 @@ async def documents(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
     else:
         server: mongo.Mongo = request.getfixturevalue("mongo")
         opened = MongoDocuments(server.url, server.url)
-    await opened.open()
     yield opened
     await opened.close()
 

@@ -26,6 +26,7 @@ log = structlog.get_logger()
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5.0, 30.0, 3
 _HINT = "Is it running, and is `artifacts` (PODIUM_ARTIFACTS) its address?"
 _ABSENT = {"NoSuchKey", "NoSuchBucket", "404"}
+_LATER = {408, 409, 429}  # trying again may help
 _OURS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 
 
@@ -163,12 +164,12 @@ class S3Artifacts:
             raise Unavailable(problem, where=path, hint=_HINT) from error
 
     def _worded(self, error: ClientError, path: str) -> SettingsError | Unavailable:
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
         said = f"the artifact store {self.url} answers {_code(error)}"
-        if status in (401, 403):
-            hint = "Are artifacts_username and artifacts_password right, and may they do this?"
-            return SettingsError(said, where=path, hint=hint)
-        return Unavailable(said, where=path)
+        if status >= 500 or status in _LATER:
+            return Unavailable(said, where=path)
+        hint = "Are artifacts_username, artifacts_password and the region right, and may they do this?"
+        return SettingsError(said, where=path, hint=hint)
 
 
 def _code(error: ClientError) -> str:

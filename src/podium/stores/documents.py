@@ -17,9 +17,7 @@ Key = Mapping[str, str | int | float | bool | None]
 
 
 class Documents(Protocol):
-    """A store of documents. All methods raise Unavailable when it cannot be reached."""
-
-    async def open(self) -> None: ...
+    """A store of documents, opened when it is first used. All methods raise Unavailable when it cannot be reached."""
 
     async def put(self, database: str, collection: str, key: Key, document: Mapping[str, Any]) -> None:
         """Keep `document` in place of the one that `key` tells."""

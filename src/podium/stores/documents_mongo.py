@@ -37,9 +37,6 @@ class MongoDocuments:
                 appname="podium",
             )
 
-    async def open(self) -> None:
-        """Nothing is reached for before the first call, so that runs go on while it is away."""
-
     async def close(self) -> None:
         await self._client.close()
 

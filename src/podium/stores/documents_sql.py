@@ -51,10 +51,8 @@ class SqlDocuments:
 
     def __init__(self, url: str) -> None:
         self._database = Database(url)
+        self._prepared = False
         self._writing = asyncio.Lock()  # so that no two of us find nothing and both put
-
-    async def open(self) -> None:
-        await asyncio.to_thread(self._database.prepare, _metadata.create_all)
 
     async def close(self) -> None:
         await asyncio.to_thread(self._database.dispose)
@@ -72,6 +70,7 @@ class SqlDocuments:
         await self._change(database, collection, key, changed)
 
     async def find(self, database: str, collection: str, key: Key | None = None, *, limit: int = 0) -> list[Document]:
+        await self._prepare()
         rows = await asyncio.to_thread(self._database.read, lambda at: _all(at, _of(database, collection)))
         found = [document for _, document in rows if _has(document, key or {})]
         return found[:limit] if limit else found
@@ -102,8 +101,15 @@ class SqlDocuments:
         await self._write(write)
 
     async def _write(self, action: Callable[[Connection], object]) -> None:
+        await self._prepare()
         async with self._writing:
             await asyncio.to_thread(self._written, action)
+
+    async def _prepare(self) -> None:
+        async with self._writing:
+            if not self._prepared:
+                await asyncio.to_thread(self._database.prepare, _metadata.create_all)
+                self._prepared = True
 
     def _written(self, action: Callable[[Connection], object]) -> None:
         try:

@@ -36,6 +36,7 @@ from podium.jobs.polling import LONGEST
 from podium.jobs.port import JobKind
 from podium.runs.conductor import steady_clock
 from podium.runs.events import Submission
+from podium.runs.secrets import redact_urls
 from podium.stores.artifacts import Artifacts
 from podium.stores.documents import Documents
 
@@ -71,6 +72,7 @@ class DiastemaDialect:
         job_timeout: of an attempt at a job, in seconds.
         resolve: puts the values of secrets in place of their names.
         note: keeps a line in the log of a job: run, job, line.
+        redact: takes secrets out of what people are shown.
         clock: gives Unix seconds and never goes backwards, as the conductor's does.
     """
 
@@ -91,10 +93,12 @@ class DiastemaDialect:
         job_timeout: float = 24 * 3600.0,
         resolve: Callable[[Any], Any] = lambda value: value,
         note: Callable[[str, str, str], None] = lambda _run, _node, _line: None,
+        redact: Callable[[str], str] = redact_urls,
         clock: Callable[[], float] | None = None,
     ) -> None:
         clock = clock or steady_clock()
         self._desk = desk
+        self._stores = stores
         self._client = Client()
         self._token = Token(key)
         self._reader = Reader(job_timeout)
@@ -123,8 +127,10 @@ class DiastemaDialect:
             INGESTION: Ingest(tools),
             INGESTED: Ingested(tools, memory),
         }
-        self._performer = FlowPerformer(jobs, clock, resolve=resolve, note=note)
-        self._kinds = {name: Kind(name, FlowMachine(), self._performer) for name in (ANALYSIS, INGESTION)}
+        self._performer = FlowPerformer(jobs, clock, resolve=resolve, note=note, redact=redact)
+        self._kinds = {
+            name: Kind(name, FlowMachine(), self._performer, self._check_document) for name in (ANALYSIS, INGESTION)
+        }
 
     @property
     def kinds(self) -> Mapping[str, Kind]:
@@ -165,7 +171,12 @@ class DiastemaDialect:
     async def close(self) -> None:
         await self._front.close()
         await self._client.close()
+        await self._stores.documents.close()
+        await self._stores.ours.close()
 
     def _check(self, submission: Submission) -> None:
+        self._check_document(submission.document)
+
+    def _check_document(self, document: Mapping[str, Any]) -> None:
         """Raises: DocumentRefused, when it is known already that a job of it cannot be performed here."""
-        self._performer.check(FlowDocument.model_validate(submission.document["flow"]))
+        self._performer.check(FlowDocument.model_validate(document["flow"]))

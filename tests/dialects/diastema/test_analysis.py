@@ -1,0 +1,228 @@
+"""A whole playbook against stand-in services: what they are asked, in which order, and what is left behind."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from podium.runs.events import RunState
+from tests.dialects.diastema.house import House
+from tests.dialects.diastema.playbooks import job, playbook
+from tests.parts.diastema_services import Platform
+
+ROOT = "metis/analysis-a1f"
+
+ASKED: list[tuple[str, dict[str, Any]]] = [
+    (
+        "data-cleaning",
+        {
+            "minio-input": "metis/datasets/ships",
+            "minio-output": f"{ROOT}/cleaned-3",
+            "job-id": "job-3",
+            "analysis-id": "a1f",
+            "max-shrink": 0.2,
+        },
+    ),
+    (
+        "data-cleaning",
+        {
+            "minio-input": "metis/datasets/boats",
+            "minio-output": f"{ROOT}/cleaned-4",
+            "job-id": "job-4",
+            "analysis-id": "a1f",
+        },
+    ),
+    (
+        "join",
+        {
+            "job-id": "job-5",
+            "column": "id",
+            "type": "inner",
+            "inputs": [f"{ROOT}/cleaned-4", f"{ROOT}/cleaned-3"],
+            "output": f"{ROOT}/joined-5",
+            "analysis-id": "a1f",
+        },
+    ),
+    (
+        "function",
+        {
+            "job-id": "job-6",
+            "inputs": [f"{ROOT}/cleaned-3", f"{ROOT}/cleaned-4"],
+            "output": f"{ROOT}/function-6",
+            "function": {"name": "sum", "args": []},
+            "analysis-id": "a1f",
+        },
+    ),
+    (
+        "data-cleaning",
+        {
+            "minio-input": f"{ROOT}/function-6",
+            "minio-output": f"{ROOT}/cleaned-9",
+            "job-id": "job-9",
+            "analysis-id": "a1f",
+        },
+    ),
+    (
+        "automl",
+        {
+            "minio-input": f"{ROOT}/cleaned-9",
+            "ml-task": "regression",
+            "job-id": "job-12",
+            "column": "id",
+            "parameters": {"trials": 3, "algorithm": "linearregression"},
+        },
+    ),
+    ("data-sink", {"key": "metis", "data": {"key": "metis", "data": "job-8"}}),
+    ("data-sink", {"key": "metis", "data": {"key": "metis", "data": "job-11"}}),
+    ("data-sink", {"key": "metis", "data": {"key": "metis", "data": "job-14"}}),
+    ("data-sink", {"key": "metis", "data": {"key": "metis", "data": "sink"}}),
+]
+
+STORES = {
+    "master-host": "cluster",
+    "master-port": "8443",
+    "app-name": "diastema-job",
+    "minio-host": "minio",
+    "minio-port": "9000",
+    "minio-user": "us",
+    "minio-pass": "secret",
+    "mongo-host": "mongo",
+    "mongo-port": "27017",
+    "analysis-id": "a1f",
+}
+ANALYSED = [
+    {
+        **STORES,
+        "path": "local:///app/src/ClassificationJob.py",
+        "algorithm": "logisticregression",
+        "minio-input": f"{ROOT}/joined-5",
+        "minio-output": f"{ROOT}/classified-7",
+        "column": "id",
+        "job-id": "job-7",
+    },
+    {
+        **STORES,
+        "path": "local:///app/src/RegressionJob.py",
+        "algorithm": "randomforest",
+        "minio-input": f"{ROOT}/cleaned-9",
+        "minio-output": f"{ROOT}/regressed-12",
+        "column": "id",
+        "job-id": "job-12",
+    },
+    {
+        **STORES,
+        "path": "local:///app/src/ClusteringJob.py",
+        "algorithm": "kmeans",
+        "minio-input": f"{ROOT}/cleaned-9",
+        "minio-output": f"{ROOT}/clustered-13",
+        "column": "",
+        "job-id": "job-13",
+    },
+]
+BEHIND = {
+    "job-3": (),
+    "job-5": ("job-3", "job-4"),
+    "job-6": ("job-3", "job-4"),
+    "job-7": ("job-5",),
+    "job-9": ("job-6",),
+}
+AFTERWARDS = "for the analysis with ID: a1f"
+
+
+def by_job(bodies: list[Any]) -> list[Any]:
+    return sorted(bodies, key=str)
+
+
+def last_sink(book: dict[str, Any]) -> dict[str, Any]:
+    book["jobs"][-1]["id"] = "sink"
+    return book
+
+
+async def test_a_playbook_from_its_acceptance_to_its_end(at_home: House, platform: Platform) -> None:
+    platform.results = {"algorithm": "random forest regression", "trees": 10}
+    book = last_sink(playbook())
+    answer = await at_home.post("/analysis", book)
+    run = await at_home.ended(answer)
+    assert run.state is RunState.SUCCEEDED, run.error
+
+    analysed = platform.bodies("analytics")
+    assert by_job(analysed) == by_job(ANALYSED)
+    assert by_job([one for one in platform.asked if one[0] != "analytics"]) == by_job(ASKED)
+    order = {what: at for at, what in enumerate(platform.log)}
+    for later, earlier in BEHIND.items():
+        assert all(order["end", one] < order["begin", later] for one in earlier)
+    assert all(order["begin", one] < order["end", other] for one, other in [("job-3", "job-4"), ("job-4", "job-3")])
+
+    objects = await at_home.artifacts.list("metis")
+    folders = ["classified-7", "cleaned-3", "cleaned-4", "cleaned-9"]
+    folders += ["clustered-13", "function-6", "joined-5", "regressed-12"]
+    assert objects == [f"{ROOT}/{folder}/part-0.csv" for folder in folders]  # no _SUCCESS is left
+
+    kinds = ["classified", "cleaned", "cleaned", "cleaned", "clustered", "function", "joined", "regressed"]
+    jobs = {one["step"]: one for one in book["jobs"]}
+    expected = [
+        {
+            "minio-path": f"{ROOT}/{folder}",
+            "directory-kind": f"{kind}-data",
+            "job-json": jobs[int(folder.rpartition("-")[2])],
+            "analysis-id": "a1f",
+        }
+        for folder, kind in zip(folders, kinds, strict=True)
+    ]
+    shown = {"minio-path": "diastemaviz/job-7", "directory-kind": "visualization", "job-json": jobs[10]}
+    expected += [{**shown, "analysis-id": "a1f"}, {"kind": "metadata", "metadata": {"any": ["JSON", 1]}}]
+    assert by_job(await at_home.documents.find("metis", "analysis_a1f")) == by_job(expected)
+    [pipeline] = await at_home.documents.find("UIDB", "pipelines")
+    assert isinstance(pipeline.pop("performance")["analysis-exec-speed"], int)
+    assert pipeline == {
+        "analysisid": "a1f",
+        "status": "completed",
+        "visualization": {"viz": ["diastemaviz/job-7/plot.html"]},
+    }
+    toolkit = await at_home.documents.find("Diastema", "datatoolkit")
+    assert sorted(toolkit, key=lambda one: one["job-id"], reverse=True) == [
+        {"iterations": 5, "job-id": "job-7"},
+        {"job-id": "job-12", "trees": 10},
+    ]
+
+    texts = [one["update"] for one in platform.told if one["message"] == "update"]
+    words = ["Cleaning executed"] * 3 + ["Classification executed", "Clustering executed", "Function executed"]
+    words += ["Join executed", "Regression executed", "Visualization Executed", *["Data Sink Executed"] * 4]
+    assert sorted(texts[:-1]) == sorted(f"{word} {AFTERWARDS}" for word in words)
+    assert texts[-1] == "Analysis completed with ID: a1f"
+    assert platform.told[-1] == {"message": "update", "update": texts[-1]}
+    assert [one for one in platform.told if one["message"] == "visualize"] == [
+        {"message": "visualize", "path": "diastemaviz/job-7", "job": "classification", "column": "id"}
+    ]
+    assert not [one for one in platform.told if one["message"] == "error"]
+
+
+async def test_a_bucket_and_an_empty_folder_are_there_before_a_service_is_told(
+    at_home: House, platform: Platform, tmp_path: Any
+) -> None:
+    there: list[bool] = []
+    post = platform.post
+
+    def look(name: str, body: dict[str, Any]) -> tuple[int, Any]:
+        if "minio-output" in body:
+            there.append((tmp_path / "artifacts" / body["minio-output"]).is_dir())
+        return post(name, body)
+
+    platform.post = look  # type: ignore[method-assign]
+    run = await at_home.analysed(
+        playbook(job(1, "dataset", 0, [2]), job(2, "cleaning", 1, [3]), job(3, "data-sink", 2))
+    )
+    assert (run.state, there) == (RunState.SUCCEEDED, [True])
+
+
+async def test_numbers_as_ids_and_the_shape_of_a_chain(at_home: House, platform: Platform) -> None:
+    steps = [job(1, "dataset", 0, [2], id=7), *(job(n, "cleaning", n - 1, [n + 1], id=n) for n in range(2, 6))]
+    run = await at_home.analysed(playbook(*steps, job(6, "data-sink", 5, id=6), **{"analysis-id": 42}))
+    assert run.state is RunState.SUCCEEDED
+    begun = [body["job-id"] for body in platform.bodies("data-cleaning")]
+    assert begun == ["2", "3", "4", "5"]
+    outputs = [body["minio-output"] for body in platform.bodies("data-cleaning")]
+    inputs = [body["minio-input"] for body in platform.bodies("data-cleaning")]
+    assert all(before == after for (before, _), (_, after) in pairwise(zip(outputs, inputs, strict=True)))
+    assert outputs[0] == "metis/analysis-42/cleaned-2"
+    assert platform.told[-1]["update"] == "Analysis completed with ID: 42"
