@@ -26,9 +26,10 @@ def resubmission(
     edits: Mapping[str, Mapping[str, Any]],
     environ: Mapping[str, str] | None,
 ) -> Submission:
-    """The submission of a new run, made from the document and the events of one that has ended. Takes its time.
+    """The submission of a new run, made from one that has ended. Takes its time.
 
     Args:
+        run, document, events: the one that has ended.
         start: the jobs from which on all is performed again; with none, what did not succeed.
         edits: by job, what is to be different in its call; a mapping changes what it names and leaves the rest.
         environ: where variables are read anew; None where they may not be.

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from podium.dialects.documents import check_size, unknown
 from podium.dialects.port import Dialect
 from podium.errors import Unavailable
+from podium.jobs.callbacks import Callbacks
 from podium.runs.conductor import Conductor
 from podium.runs.events import Submission
 from podium.runs.journal import Journal
@@ -32,6 +33,7 @@ class Parts:
         dropped: how many inputs led to nothing since the start, by part and reason.
         stop: asks the process to end; with True its models and its broker too.
         link: the page's address with a word that lets one browser in; None where it is not served.
+        callbacks: who waits for the outcomes that services post.
         routers: routes of other parts, such as the database of results that models write to.
     """
 
@@ -49,6 +51,7 @@ class Parts:
     conductor: Conductor | None = None
     link: Callable[[], str | None] = field(default=lambda: None)
     routers: Sequence[APIRouter] = ()
+    callbacks: Callbacks | None = None
     metrics_open: bool = False
 
     @property

@@ -10,12 +10,16 @@ from podium.bus.port import Bus
 from podium.dialects.dots.desk import Desk
 from podium.dialects.dots.dialect import DotsDialect
 from podium.dialects.dots.performer import ModelAccess
+from podium.dialects.graph.dialect import GraphDialect
+from podium.dialects.graph.functions import GraphFunctions
 from podium.dialects.port import Dialect
 from podium.runs.events import Run, Submission
 from podium.runs.journal import Journal
 from podium.runs.machine import Input
 from podium.settings import Settings
+from podium.stack.analyses import diastema
 from podium.stack.exchange import ForModels
+from podium.stack.jobs import Jobs
 from podium.stores.series import SeriesStore
 
 
@@ -35,15 +39,19 @@ class House:
     """The parts a dialect may be given.
 
     Args:
+        database: the URL of ours.
         check_image: refuses what is known to have nothing behind it; None where somebody else runs models.
         note: keeps what a model of a run said.
         resolve: puts the secrets of documents in place of their names.
+        redact: takes secrets out of what people are shown.
+        jobs: what performs those of graphs.
     """
 
     settings: Settings
     bus: Bus
     broker: ForModels
     results: ResultsForModels
+    database: str = field(repr=False)
     journal: Journal
     series: SeriesStore
     submit: Callable[[Submission], Awaitable[Run]]
@@ -53,7 +61,9 @@ class House:
     check_image: Callable[[str], None] | None
     note: Callable[[str, str, str], None]
     resolve: Callable[[Any], Any]
+    redact: Callable[[str], str]
     logs: Callable[[str, int | None], Awaitable[Mapping[str, str]]]
+    jobs: Jobs
 
 
 def dots(house: House) -> Dialect:
@@ -99,7 +109,13 @@ def dots(house: House) -> Dialect:
     )
 
 
-DIALECTS: Sequence[Callable[[House], Dialect]] = (dots,)
+def graph(house: House) -> Dialect:
+    jobs = house.jobs
+    functions = GraphFunctions(house.settings.functions, jobs.workers, jobs.told)
+    return GraphDialect(jobs.kinds(house.bus), functions, resolve=house.resolve, note=house.note, redact=house.redact)
+
+
+DIALECTS: Sequence[Callable[[House], Dialect]] = (dots, diastema, graph)
 
 
 def dropped(dialects: Sequence[Dialect]) -> dict[str, Mapping[str, int]]:

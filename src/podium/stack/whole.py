@@ -30,6 +30,7 @@ from podium.stack import models, results
 from podium.stack.dialects import DIALECTS, House, dropped
 from podium.stack.exchange import BROKER, Exchange, ForModels, Unlinked
 from podium.stack.home import Home
+from podium.stack.jobs import Jobs
 from podium.stack.logbook import LogBook, forget_old
 from podium.stack.measured import MeasuredJournal
 from podium.stores.registry import Registry
@@ -71,6 +72,9 @@ class Stack:
         self._series = results.store(settings, self.home)
         self._book = LogBook(self.home.path / "logs")
         self._backplane = models.backplane(settings, self.home)
+        self._jobs = Jobs(
+            settings, self.home, self._backplane, conducting=lambda: self._conducting, read=self._read_document
+        )
         self._auth = Auth(
             settings.password or SecretStr(self.secrets.generate("password")),
             settings.secret_key or SecretStr(self.secrets.generate("key")),
@@ -165,6 +169,8 @@ class Stack:
             await self._mso.start()
             opened.push_async_callback(self._mso.close)
         port = for_models.getsockname()[1] if for_models else self.settings.port
+        if self.addresses:
+            self._jobs.expect_calls(self.addresses[-1])
         await self._conduct(bus, self._make_house(bus, self._exchange.for_models, port), away)
         self._serve(door, doors)
         await self._feed.start()
@@ -192,35 +198,37 @@ class Stack:
             kinds |= dialect.kinds
         conductor = self._conductor = Conductor(self._journal, kinds, secrets=self._document_secrets)
         bus.on_restored(conductor.link_lost)
+        self._opened.push_async_callback(self._close_jobs)
         for dialect in self._dialects:
             await dialect.start()
             self._opened.push_async_callback(dialect.close)
+        self._app(house)
+        await self._jobs.tidy({run.id for run in await self._journal.unfinished()})
         await conductor.start(away)
         self._opened.push_async_callback(conductor.close)
         self._opened.callback(asyncio.create_task(self._watch_lease(), name="lease").cancel)
         self._opened.callback(asyncio.create_task(self._forget_logs(), name="logs").cancel)
-        self._app(house)
 
     def _app(self, house: House) -> None:
-        app = self.app = App(
-            Parts(
-                journal=self._journal,
-                feed=self._feed,
-                dialects=self._dialects,
-                series=self._series,
-                registry=self._registry,
-                auth=self._auth,
-                known_hosts=KnownHosts(self.settings.host, self.settings.hosts),
-                logs=self._logs,
-                health=self._health,
-                dropped=self._dropped,
-                stop=self.stop,
-                conductor=self._conductor,
-                link=self.link,
-                routers=results.routers(self._series, house.results),
-                metrics_open=self.settings.metrics_open,
-            )
+        self._parts = Parts(
+            journal=self._journal,
+            feed=self._feed,
+            dialects=self._dialects,
+            series=self._series,
+            registry=self._registry,
+            auth=self._auth,
+            known_hosts=KnownHosts(self.settings.host, self.settings.hosts),
+            logs=self._logs,
+            health=self._health,
+            dropped=self._dropped,
+            stop=self.stop,
+            conductor=self._conductor,
+            link=self.link,
+            routers=results.routers(self._series, house.results),
+            callbacks=self._jobs.callbacks,
+            metrics_open=self.settings.metrics_open,
         )
+        app = self.app = App(self._parts)
         app.start()
         self._opened.callback(app.close)
 
@@ -235,6 +243,7 @@ class Stack:
             bus=bus,
             broker=broker,
             results=results.for_models(self.settings, self.secrets, port),
+            database=self.home.database(self.settings),
             journal=self._journal,
             series=self._series,
             submit=self._submit,
@@ -245,6 +254,8 @@ class Stack:
             note=self._book.note,
             logs=self._logs,
             resolve=self._document_secrets.resolve,
+            redact=lambda text: self.secrets.redact(self._document_secrets.redact(text)),
+            jobs=self._jobs,
         )
 
     # What parts ask of each other that cannot be given them when they are made
@@ -260,6 +271,9 @@ class Stack:
 
     async def _cancel(self, run: str) -> Run:
         return await self._conducting.cancel(run)
+
+    async def _read_document(self, content: bytes, filename: str) -> Submission:
+        return await self._parts.read(content, filename, of_this_user=False)
 
     async def _logs(self, run: str, tail: int | None) -> Mapping[str, str]:
         if self._conductor is None:
@@ -278,7 +292,11 @@ class Stack:
         }
 
     def _dropped(self) -> Mapping[str, Mapping[str, int]]:
-        counts = {**dropped(self._dialects), "logbook": {"not written": self._book.dropped}}
+        counts = {
+            **dropped(self._dialects),
+            "logbook": {"not written": self._book.dropped},
+            "jobs": self._jobs.dropped(),
+        }
         if self._conductor is not None:
             counts["runs"] = self._conductor.unwanted
         if self._mso is not None:
@@ -326,6 +344,10 @@ class Stack:
         except TimeoutError:
             return False
         return True
+
+    async def _close_jobs(self) -> None:
+        under_way = bool(await self._journal.unfinished())
+        await self._jobs.close(keep_services=under_way and not self._ending_all)
 
     async def _close_backplane(self) -> None:
         if self._ending_all:
