@@ -65,6 +65,21 @@ async def test_periods_of_a_quarter_of_an_hour_and_of_half_a_day(podium: Server)
     assert [row["time"][11:16] for row in rows] == ["00:00", "12:00", "00:00"]
 
 
+@pytest.mark.parametrize(
+    ("start", "times"),
+    [
+        ("2024-02-28 22:00:00", ["02-28T22", "02-28T23", "02-29T00", "02-29T01", "02-29T02", "02-29T03"]),
+        ("2024-03-31 00:00:00+01:00", ["03-30T23", "03-31T00", "03-31T01", "03-31T02", "03-31T03", "03-31T04"]),
+    ],
+    ids=["leap day", "daylight saving"],
+)
+async def test_steps_are_as_long_as_they_are_said_to_be(podium: Server, start: str, times: list[str]) -> None:
+    run = await podium.submit(linked(panels(), objects=1, steps=STEPS, start_date=start))
+    assert (await podium.ended(run))["state"] == "succeeded"
+    rows = (await podium.http.get(f"/api/v1/runs/{run}/results")).json()["rows"]
+    assert [row["time"] for row in rows] == [f"2024-{time}:00:00Z" for time in times]
+
+
 async def test_a_model_that_comes_late_misses_nothing(podium: Server) -> None:
     gate = Gate(podium.directory, "ready")
     run = await podium.submit(linked(panels("panels-late"), METER, objects=1, steps=STEPS))
