@@ -38,6 +38,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=examples/analysis $(BIN)/mypy -p diastema_services
 	$(BIN)/lint-imports
 
 check: lint test

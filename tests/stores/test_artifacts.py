@@ -331,6 +331,19 @@ class TestS3:
         assert asked == 2
         await store.close()
 
+    @pytest.mark.parametrize(("status", "error"), [(500, Unavailable), (429, Unavailable), (400, SettingsError)])
+    async def test_one_that_refuses(self, answering, status, error):
+        async def refuse(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            body = b"<Error><Code>Because</Code></Error>"
+            writer.write(b"HTTP/1.1 %d No\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
+            writer.close()
+
+        store = S3Artifacts(await answering(refuse), "podium", "s3cret")
+        with pytest.raises(error, match="answers Because"):
+            await store.list("metis")
+        await store.close()
+
     async def test_the_wrong_key_is_told_as_such(self, seaweedfs: SeaweedFS, bucket):
         store = S3Artifacts(seaweedfs.url, seaweedfs.user, "another key")
         with pytest.raises(SettingsError, match="artifacts_password") as refused:
