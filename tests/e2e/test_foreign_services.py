@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,6 +23,7 @@ from tests.dialects.dots.bodies import content, esdl, packed, service
 from tests.e2e.brokers import Broker
 from tests.e2e.foreign import Services
 from tests.parts.nats import kill
+from tests.parts.proxy import Proxy
 
 STEPS = 24
 HOMES = 3
@@ -103,20 +105,20 @@ async def services(broker: Broker, tmp_path: Path) -> AsyncIterator[Callable[...
         await asyncio.to_thread(one.close)
 
 
-async def submitted(one: Podium) -> str:
+async def submitted(one: Podium, *, minutes: float = 0.5) -> str:
     submission = await one.dialect.read(
         content(
             nr_of_time_steps=STEPS,
             calculation_services=SERVICES,
             esdl_base64string=packed(esdl(HOMES)).rstrip("="),
-            max_step_calc_time_minutes=0.5,
+            max_step_calc_time_minutes=minutes,
         )
     )
     return (await one.conductor.submit(submission)).id
 
 
 async def ended(one: Podium, run: str) -> Run:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(90):
         return await one.conductor.wait(run)
 
 
@@ -242,6 +244,23 @@ async def test_the_broker_may_die_in_mid_run(broker: Broker, services: Any, tmp_
         assert (await ended(one, run)).state is RunState.SUCCEEDED
         assert await finished_steps(one, run) == list(range(1, STEPS + 1))
         assert_none_skipped(foreign, await repeated(one, run))
+
+
+async def test_a_link_that_is_dead_and_does_not_say_so_is_made_anew(
+    broker: Broker, services: Any, tmp_path: Path
+) -> None:
+    foreign = await services()
+    in_mid_run = foreign.reaches("CalculationsDone", 30)
+    proxy = await Proxy(broker.url).start()
+    async with podium(replace(broker, url=proxy.url), tmp_path) as one:
+        run = await submitted(one, minutes=5)
+        assert await asyncio.to_thread(in_mid_run.wait, 30)
+        proxy.go_dead()
+        assert (await ended(one, run)).state is RunState.SUCCEEDED
+        assert await finished_steps(one, run) == list(range(1, STEPS + 1))
+        assert_none_skipped(foreign, await repeated(one, run))
+        assert "link.lost" in await types(one, run)
+    await proxy.cut()
 
 
 async def test_what_strays_in_is_counted_and_changes_nothing(broker: Broker, services: Any, tmp_path: Path) -> None:

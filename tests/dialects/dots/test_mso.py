@@ -24,8 +24,8 @@ from podium.dialects.dots.mso import ModelServicesOrchestrator
 from podium.dialects.dots.mso_memory import Conversation
 from podium.sdk import lifecycle_pb2 as pb
 from tests.e2e.simulator import IMAGE, Simulator
-from tests.parts import free_port
 from tests.parts.mosquitto import PASSWORD, USER
+from tests.parts.proxy import Proxy
 
 MODELS = ModelsFile(
     models=(ModelEntry(image=IMAGE, command=("python", str(Path(__file__).with_name("mso_model.py")))),)
@@ -83,43 +83,6 @@ async def forgetting(mosquitto):
 @pytest.fixture(params=["remembering", "forgetting"])
 def broker(request):
     return request.getfixturevalue(request.param)
-
-
-class Proxy:
-    """A link to the broker's NATS port that can be cut."""
-
-    def __init__(self, broker: Broker) -> None:
-        host, port = broker.nats[0].removeprefix("nats://").split(":")
-        self._behind = (host, int(port))
-        self._port = free_port()
-        self._writers: set[asyncio.StreamWriter] = set()
-        self.url = f"nats://127.0.0.1:{self._port}"
-
-    async def start(self):
-        await self.mend()
-        return self
-
-    async def mend(self) -> None:
-        self._server = await asyncio.start_server(self._join, "127.0.0.1", self._port)
-
-    async def cut(self) -> None:
-        self._server.close()
-        await self._server.wait_closed()
-        for writer in self._writers:
-            writer.transport.abort()
-        self._writers.clear()
-
-    async def _join(self, reader, writer) -> None:
-        behind_reader, behind_writer = await asyncio.open_connection(*self._behind)
-        self._writers |= {writer, behind_writer}
-        await asyncio.gather(self._carry(reader, behind_writer), self._carry(behind_reader, writer))
-
-    async def _carry(self, reader, writer) -> None:
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(1 << 16):
-                writer.write(data)
-                await writer.drain()
-        writer.transport.abort()
 
 
 class House:
@@ -664,7 +627,7 @@ async def test_an_end_while_the_broker_is_away_is_told_when_it_is_back(house, so
 @remembers
 async def test_what_is_asked_while_the_link_is_lost_is_done_when_it_is_back(house, so, broker):
     """Our own link alone is cut: the simulator's request and the model's report pass us by."""
-    proxy = await Proxy(broker).start()
+    proxy = await Proxy(broker.nats[0]).start()
     house.broker = replace(broker, nats=(proxy.url, broker.nats[1]))
     await house.open()
     so.deploy("sim", "a", b="late")
