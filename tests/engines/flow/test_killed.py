@@ -28,10 +28,10 @@ PLACES = {  # and how often a process comes by them, more or less
 
 def conduct(directory, failpoint):
     command = [sys.executable, "-m", "tests.engines.flow.conducting", str(directory), str(WIDTH)]
-    return subprocess.run(command, env={**os.environ, VARIABLE: failpoint}, timeout=60, check=False).returncode
+    return subprocess.run(command, env={**os.environ, VARIABLE: failpoint}, timeout=120, check=False).returncode
 
 
-@pytest.mark.timeout(60 + 20 * KILLS)
+@pytest.mark.timeout(120 + 30 * KILLS)
 async def test_a_graph_outlives_its_conductor(tmp_path, record_property):
     luck = random.Random(KILLS)
     killed = 0

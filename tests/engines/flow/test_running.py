@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from pydantic import ValidationError
 
 from podium.engines.flow.messages import PauseRequested, ResumeRequested
 from podium.errors import JournalDamaged
@@ -318,6 +319,28 @@ def test_a_run_of_which_all_is_reused_ends():
     assert flow.end.type == "run.succeeded"
 
 
+def test_items_outlive_a_snapshot():
+    flow = Driver({"a": {}, "b": {"after": ["a"], "each": "a"}, "c": {"after": ["b"]}}, limit=2)
+    flow.start()
+    flow.done("a#1", result=[1, 2, 3])
+    flow.done("b[1]#1", result="one")
+    dumped = json.loads(json.dumps(flow.machine.dump(flow.state)))
+    flow.state = flow.machine.load(flow.document, dumped)
+    assert flow.machine.dump(flow.state) == dumped
+    assert flow.done("b[0]#1", "b[2]#1", result="more") == ["c#1"]
+    assert flow.command("c#1").inputs == {"b": ["more", "one", "more"]}
+
+
+def test_a_list_that_has_just_come_outlives_a_snapshot():
+    flow = Driver({"a": {}, "b": {"after": ["a"], "each": "a"}})
+    flow.start()
+    for event in flow.machine.handle(flow.state, Performed(flow.now, "a#1", [1, 2])):
+        flow.state = flow.machine.apply(flow.state, event)
+    flow.state = flow.machine.load(flow.document, json.loads(json.dumps(flow.machine.dump(flow.state))))
+    assert flow.wait() == ["job.expanded", "jobs.begun"]
+    assert flow.pending() == ["b[0]#1", "b[1]#1"]
+
+
 def test_a_list_that_is_reused():
     flow = Driver({"a": {}, "b": {"after": ["a"], "each": "a"}}, reuse={"a": [1]})
     assert flow.start() == ["b[0]#1"]
@@ -330,10 +353,11 @@ def test_a_graph_that_waits_for_itself_fails_instead_of_waiting():
 
 
 def test_results_that_nobody_waits_for_are_let_go_of():
-    flow = Driver({"a": {}, "b": {"after": ["a"]}, "c": {"after": ["b"]}}, last={"after": ["c"]})
+    flow = Driver({"a": {}, "b": {"after": ["a"]}, "c": {"after": ["b"]}, "alone": {}}, last={"after": ["c"]})
     flow.start()
-    flow.done("a#1", result="long")
+    flow.done("a#1", "alone#1", result="long")
     assert flow.state.jobs["a"].result == "long"
+    assert flow.state.jobs["alone"].result is None
     flow.done("b#1", "c#1", result="longer")
     assert "long" not in json.dumps(flow.machine.dump(flow.state)).replace("longer", "")
     assert flow.command("last#1").inputs == {"c": "longer"}
@@ -361,3 +385,11 @@ def test_an_event_of_a_newer_podium_is_refused():
             flow.machine.apply(flow.state, event)
     with pytest.raises(JournalDamaged, match="snapshot"):
         flow.machine.load(flow.document, {"schema": 2})
+
+
+@pytest.mark.parametrize(
+    "job", [{"timeout": float("inf")}, {"retry": {"delay": float("inf")}}, {"retry": {"factor": float("inf")}}]
+)
+def test_times_are_finite(job):
+    with pytest.raises(ValidationError, match="finite"):
+        Driver({"a": job})

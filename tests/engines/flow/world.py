@@ -188,7 +188,7 @@ class World:
         self.dispatched.clear()
         down = float(self.luck.pick(50))
         self.now += down
-        self.state = self.replayed()
+        self.state = self.replayed(snapshot=self.luck.pick(2) == 1)
         self.alive = True
         if not self.record.started:
             return
@@ -199,13 +199,11 @@ class World:
         if not self.record.ended:
             self.take(Recovered(self.now))
 
-    def replayed(self) -> State:
-        written = self.journal
-        state = MACHINE.initial(self.document)
-        if self.snapshot is not None and self.luck.pick(2):
+    def replayed(self, *, snapshot: bool) -> State:
+        written, state = self.journal, MACHINE.initial(self.document)
+        if snapshot and self.snapshot is not None:
             seq, dumped = self.snapshot
-            state = MACHINE.load(self.document, json.loads(dumped))
-            written = written[seq:]
+            written, state = written[seq:], MACHINE.load(self.document, json.loads(dumped))
         for event in written:
             state = MACHINE.apply(state, json_event(event))
         return state
@@ -229,7 +227,7 @@ class World:
             self.record.take(event, self.now)
         if durable and self.luck.strikes(2):
             raise Died
-        if self.luck.strikes(5):
+        if self.luck.strikes(8):
             self.snapshot = len(self.journal), json.dumps(MACHINE.dump(self.state))
         if act and not self.record.ended:
             self.act()
@@ -289,10 +287,8 @@ class World:
             record.check_all_settled()
         assert MACHINE.deadline(self.state) is None
         assert not MACHINE.pending(self.state)
-        replayed = MACHINE.initial(self.document)
-        for event in self.journal:
-            replayed = MACHINE.apply(replayed, json_event(event))
-        assert MACHINE.dump(replayed) == MACHINE.dump(self.state)
+        for snapshot in (False, True):
+            assert MACHINE.dump(self.replayed(snapshot=snapshot)) == MACHINE.dump(self.state)
         counts = record.progress.counts
         assert counts.over == counts.total
         assert counts.succeeded == len(record.done_nodes())

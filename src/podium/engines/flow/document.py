@@ -6,21 +6,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Seconds = Annotated[float, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Retry(BaseModel):
     """How often a job is attempted, and how long it waits between two attempts.
 
     The pause before attempt n + 1 is `delay * factor ** (n - 1)`, at most `most`, shortened by up to `jitter` of
-    itself; how much is a hash of run, job and attempt, so that a replay comes to the same moment.
+    itself; how much is a hash of the moment, the job and the attempt.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     attempts: int = Field(default=1, ge=1)
     delay: Seconds = 1.0
-    factor: float = Field(default=2.0, ge=1)
+    factor: float = Field(default=2.0, ge=1, allow_inf_nan=False)
     most: Seconds = 60.0
     jitter: float = Field(default=0.1, ge=0, le=1)
 
@@ -47,7 +47,7 @@ class JobDocument(BaseModel):
     each: str | None = None
     service: str | None = None
     retry: Retry = Retry()
-    timeout: float | None = Field(default=None, gt=0)
+    timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class FlowDocument(BaseModel):
@@ -59,7 +59,8 @@ class FlowDocument(BaseModel):
         services: how many of this run at once for each service; one that is not named has no limit of its own.
         on_failure: `finish`: what does not depend on a failed job runs to its end, then the run fails;
             `stop`: what is under way is cancelled at once.
-        last: performed when all else has ended, whatever the outcome (which it is told); its failure fails the run.
+        last: performed when all else has ended, whatever the outcome (which it is told); its failure fails the run. It
+            is given the results of those jobs in its `after` that succeeded.
         reuse: results of an earlier run by job: these are not performed again.
     """
 
