@@ -49,6 +49,10 @@ class TestAnswer:
         assert await kind.perform(job({"url": url, "form": {"message": "update", "n": 1}})) is None
         assert service.seen[0].form() == {"message": ["update"], "n": ["1"]}
 
+    async def test_whoever_passes_it_on_has_it_whatever_its_status(self, client, service):
+        answer = await client.ask("POST", service.on("/", says({"detail": "no"}, 404)), whatever=True)
+        assert (answer.status, answer.json()) == (404, {"detail": "no"})
+
     async def test_connections_are_kept(self, kind, service):
         url, peers = service.url + "/", set()
 

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
+from yarl import URL
 
 from podium.jobs.port import JobFailed
 from podium.runs.events import Json
 
-logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log every address with all that is secret in it
+if TYPE_CHECKING:  # it takes a tenth of a second, and most who start Podium call no service
+    import aiohttp
 
 LARGEST_ANSWER = 1 << 20
 CONNECT_SECONDS = 10.0
@@ -71,16 +70,12 @@ class Answer:
 class Client:
     """Connections to services, kept and shared by all jobs."""
 
-    @cached_property
-    def _http(self) -> httpx.AsyncClient:
-        """Made for the first request: reading the certificates takes its time."""
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=_KEPT_SECONDS)
-        timeout = httpx.Timeout(None, connect=CONNECT_SECONDS)
-        return httpx.AsyncClient(trust_env=False, limits=limits, timeout=timeout)
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
-        if "_http" in self.__dict__:
-            await self._http.aclose()
+        if self._session is not None:
+            await self._session.close()
 
     async def ask(
         self,
@@ -100,76 +95,90 @@ class Client:
 
         Raises: ServiceFailed.
         """
+        import aiohttp
+
         shown = f"{method} {_shown(url)}"
-        content: dict[str, Any] = (
-            {"data": dict(form)} if form is not None else {"json": body} if body is not None else {}
-        )
+        content: dict[str, Any] = {"data": dict(form)} if form is not None else {} if body is None else {"json": body}
         try:
-            request = self._http.build_request(
-                method, url, headers={**(headers or {}), "Accept-Encoding": "identity"}, **content
-            )
             async with asyncio.timeout(within):
-                return await self._send(request, shown, largest, whatever)
+                return await self._send(method, url, shown, largest, whatever, headers=headers, **content)
+        except aiohttp.ConnectionTimeoutError:
+            raise ServiceFailed(f"{shown} could not be sent: no connection within {CONNECT_SECONDS:g} s") from None
         except TimeoutError:
             raise ServiceFailed(f"{shown} had no whole answer within {within:g} s") from None
-        except httpx.ConnectTimeout:
-            raise ServiceFailed(f"{shown} could not be sent: no connection within {CONNECT_SECONDS:g} s") from None
-        except httpx.ConnectError as error:
+        except ValueError:  # which would show the address, and what is secret in it
+            raise ServiceFailed(f"{shown} could not be sent: its address or its headers are none", final=True) from None
+        except aiohttp.ClientConnectorError as error:
             raise ServiceFailed(f"{shown} could not be sent: {_cause(error)}") from None
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            raise ServiceFailed(f"{shown} could not be sent: that is no address of a service", final=True) from None
-        except httpx.TransportError as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise ServiceFailed(f"{shown} broke off: {_cause(error)}") from None
 
-    async def _send(self, request: httpx.Request, shown: str, largest: int, whatever: bool) -> Answer:
+    async def _send(self, method: str, url: str, shown: str, largest: int, whatever: bool, **content: Any) -> Answer:
+        if self._session is None:  # it belongs to an event loop, and we may be made before there is one
+            self._session = _session()
+        place = URL(url)
         for _ in range(REDIRECTS + 1):
-            response = await self._http.send(request, stream=True)
-            try:
-                if response.next_request is None:
+            async with self._session.request(method, place, allow_redirects=False, **content) as response:
+                if not _redirects(method, response):
                     return await _answer(response, shown, largest, whatever)
-                request = _same_server(request, response.next_request, shown)
-            finally:
-                await response.aclose()
+                place = _same_server(place, response.headers["Location"], shown)
         raise ServiceFailed(f"{shown} was redirected {REDIRECTS} times and came to no end", final=True)
 
 
-async def _answer(response: httpx.Response, shown: str, largest: int, whatever: bool) -> Answer:
-    encoding = response.headers.get("content-encoding", "identity")
+def _session() -> aiohttp.ClientSession:
+    import aiohttp
+
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+        headers={"Accept-Encoding": "identity", "User-Agent": "Podium"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+    )
+
+
+async def _answer(response: aiohttp.ClientResponse, shown: str, largest: int, whatever: bool) -> Answer:
+    encoding = response.headers.get("Content-Encoding", "identity")
     if encoding != "identity":
         raise ServiceFailed(f"{shown} was answered in the encoding {encoding!r}, which was not asked for", final=True)
     content = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.content.iter_any():
         content += chunk
         if len(content) > largest:
             advice = "Data belongs into the artifacts"
             raise ServiceFailed(f"{shown} has an answer of more than {largest} bytes. {advice}", final=True)
-    status = response.status_code
-    if response.is_success or whatever:
+    status = response.status
+    if whatever or 200 <= status < 300:
         return Answer(shown, status, bytes(content))
     said = _said(content)
     raise ServiceFailed(
         f"{shown} answered {status}{f': {said}' if said else ''}",
         final=status < 500 and status not in _PASSING,
         status=status,
-        retry_after=_seconds(response.headers.get("retry-after")),
+        retry_after=_seconds(response.headers.get("Retry-After")),
     )
 
 
-def _same_server(request: httpx.Request, following: httpx.Request, shown: str) -> httpx.Request:
-    def server(url: httpx.URL) -> tuple[str, str, int | None]:
-        return url.scheme, url.host, url.port
+def _redirects(method: str, response: aiohttp.ClientResponse) -> bool:
+    """Whether the same request is to be sent elsewhere; the other redirects are for browsers."""
+    return "Location" in response.headers and (
+        response.status in (307, 308) or (method == "GET" and response.status in (301, 302))
+    )
 
-    if server(request.url) != server(following.url):
-        place = _shown(str(following.url))
-        raise ServiceFailed(f"{shown} was redirected to another server, {place}; give that address", final=True)
-    return following
+
+def _same_server(place: URL, location: str, shown: str) -> URL:
+    following = place.join(URL(location))
+    if following.origin() != place.origin():
+        elsewhere = _shown(str(following))
+        raise ServiceFailed(f"{shown} was redirected to another server, {elsewhere}; give that address", final=True)
+    return following.with_user(place.user).with_password(place.password)
 
 
 def _shown(url: str) -> str:
     """Where it goes, without what may be secret: user, password, query."""
     try:
-        return str(httpx.URL(url).copy_with(username=None, password=None, query=None, fragment=None))
-    except httpx.InvalidURL:
+        return str(URL(url).with_user(None).with_query(None).with_fragment(None))
+    except ValueError:
         return "(an address that is none)"
 
 
