@@ -1,4 +1,4 @@
-"""The example's playbook from end to end: services started from its models file, real data in, models and plots out."""
+"""The example as a user runs it, with one command: real data in, models and plots out."""
 
 from __future__ import annotations
 
@@ -9,66 +9,50 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from podium.backplane.models_file import ModelsFile
-from podium.backplane.process import ProcessBackplane
-from podium.dialects.diastema.models import Access
-from podium.jobs.services import Services
-from podium.runs.events import RunState
-from podium.stores.artifacts import Artifacts, environment, open_artifacts
-from tests.dialects.diastema.house import House
+from podium.stores.artifacts import Artifacts, open_artifacts
+from tests.cli.terminal import Terminal
 from tests.examples.analysis.platform import EXAMPLE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-PLAYBOOK = json.loads((EXAMPLE / "playbook.json").read_text())
-INGESTION = json.loads((EXAMPLE / "ingestion.json").read_text())
+ANALYSIS = "harbour/analysis-harbour-1"
 
 
-class WithServices(House):
-    """Starts services as they are needed."""
-
-    services: Services
-
-    async def _run_service(self, image: str) -> str:
-        return await self.services.url(image)
+@pytest_asyncio.fixture
+async def podium(tmp_path: Path) -> AsyncIterator[Terminal]:
+    terminal = Terminal(tmp_path)
+    yield terminal
+    await terminal("stop", "--all")
 
 
 @pytest_asyncio.fixture(params=["directory", "s3"])
-async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[WithServices]:
-    place, access = tmp_path / "artifacts", Access("", "", parameters=True)
-    if request.param == "s3":
+async def artifacts(request: pytest.FixtureRequest, podium: Terminal) -> AsyncIterator[Artifacts]:
+    """Where Podium keeps them by itself, and an S3 that it is told of."""
+    if request.param == "directory":
+        opened = open_artifacts(podium.directory / ".podium" / "artifacts")
+    else:
         s3 = request.getfixturevalue("seaweedfs")
-        place = s3.location
-        access = Access("", "", s3.host, str(s3.port), s3.user, s3.password, parameters=True)
-    known = ModelsFile.read(EXAMPLE / "models.yaml")
-    backplane = ProcessBackplane(tmp_path / "models", known)
-    await backplane.start()
-    made = WithServices(
-        tmp_path,
-        None,
-        artifacts=open_artifacts(place),
-        access=access,
-        key=PLAYBOOK["diastema-token"],
-        services={},
-        check_image=known.find,
-    )
-    made.services = Services(backplane, environment=environment(place))
-    await made.open()
-    yield made
-    await made.close()
-    await made.services.close()
-    await backplane.close()
+        password = podium.directory / "password"
+        password.write_text(s3.password)
+        podium.env |= {
+            "PODIUM_ARTIFACTS": s3.url,
+            "PODIUM_ARTIFACTS_USERNAME": s3.user,
+            "PODIUM_ARTIFACTS_PASSWORD_FILE": str(password),
+        }
+        opened = open_artifacts(s3.location)
+    yield opened
+    await opened.close()
 
 
 async def model(artifacts: Artifacts, folder: str) -> dict[str, float]:
-    return json.loads(await artifacts.read(f"harbour/analysis-harbour-1/{folder}/model.json"))
+    return json.loads(await artifacts.read(f"{ANALYSIS}/{folder}/model.json"))
 
 
-async def test_the_playbook(house: WithServices):
-    run = await house.analysed(PLAYBOOK)
-    assert run.state is RunState.SUCCEEDED, run.error
-    found = await house.artifacts.list("harbour/analysis-harbour-1")
-    assert [path.removeprefix("harbour/analysis-harbour-1/") for path in found] == [
+async def test_the_playbook(podium: Terminal, artifacts: Artifacts):
+    ended = await podium("run", str(EXAMPLE / "playbook.json"), "--json")
+    assert ended.code == 0, ended.err
+    assert ended.json["state"] == "succeeded"
+    assert [path.removeprefix(f"{ANALYSIS}/") for path in await artifacts.list(ANALYSIS)] == [
         "classified-8/model.json",
         "classified-8/part-00000.csv",
         "cleaned-3/part-00000.csv",
@@ -80,16 +64,32 @@ async def test_the_playbook(house: WithServices):
         "regressed-13/model.json",
         "regressed-13/part-00000.csv",
     ]
-    assert (await model(house.artifacts, "classified-8"))["accuracy"] > 0.9
-    assert (await model(house.artifacts, "clustered-11"))["k"] == 4
-    assert (await model(house.artifacts, "regressed-13"))["r2"] > 0.9
+    assert (await model(artifacts, "classified-8"))["accuracy"] > 0.9
+    assert (await model(artifacts, "clustered-11"))["k"] == 4
+    assert (await model(artifacts, "regressed-13"))["r2"] > 0.9
     for job in ("clean-ships", "join", "load", "late", "kinds", "engine"):
-        assert b"<svg" in await house.artifacts.read(f"diastemaviz/{job}/overview.html")
-    assert await house.artifacts.list("harbour/sink") == ["harbour/sink/keep-late.json", "harbour/sink/keep-load.json"]
+        assert b"<svg" in await artifacts.read(f"diastemaviz/{job}/overview.html")
+    assert await artifacts.list("harbour/sink") == ["harbour/sink/keep-late.json", "harbour/sink/keep-load.json"]
 
 
-async def test_the_ingestion(house: WithServices):
-    run = await house.ended(await house.post("/ingestion", INGESTION))
-    assert run.state is RunState.SUCCEEDED, run.error
-    content = await house.artifacts.read("harbour/datasets/tugs/part-00000.csv")
-    assert content.splitlines()[:2] == [b"tug,bollard_pull_t,built", b"t01,45,1999"]
+async def test_the_ingestion(podium: Terminal, artifacts: Artifacts):
+    ended = await podium("run", str(EXAMPLE / "ingestion.json"), "--json")
+    assert ended.code == 0, ended.err
+    content = await artifacts.read("harbour/datasets/tugs/part-00000.csv")
+    assert content.splitlines()[:3] == [b"tug,bollard_pull_t,built", b"t01,45,1999", b"t02,62,2011"]
+
+
+@pytest.mark.parametrize("document", ["playbook.json", "ingestion.json"])
+async def test_nothing_is_wrong_with_it(podium: Terminal, document: str):
+    ended = await podium("validate", str(EXAMPLE / document))
+    assert ended.code == 0, ended.err
+
+
+async def test_no_password_of_the_store_is_left_behind(podium: Terminal, seaweedfs):
+    podium.env |= {"PODIUM_ARTIFACTS": seaweedfs.location.full}
+    ended = await podium("run", str(EXAMPLE / "ingestion.json"))
+    assert ended.code == 0, ended.err
+    secret = seaweedfs.password.encode()
+    files = [path for path in (podium.directory / ".podium").rglob("*") if path.is_file() and path.stat().st_size]
+    assert [path for path in files if secret in path.read_bytes()] == []
+    assert seaweedfs.password not in ended.out + ended.err
