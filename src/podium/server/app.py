@@ -10,7 +10,8 @@ from fastapi.staticfiles import StaticFiles
 
 from podium import __version__
 from podium.errors import NotFound
-from podium.server import health, live, page, problems, reference, registry, runs, session
+from podium.jobs.port import RESULT_BYTES
+from podium.server import flows, health, live, page, problems, reference, registry, runs, session
 from podium.server.doorway import Doorway
 from podium.server.parts import Parts
 from podium.server.story import Stories
@@ -63,7 +64,9 @@ def _fastapi(parts: Parts, metrics: health.Metrics) -> FastAPI:
     app.include_router(session.owner_routes(parts.stop, parts.link), prefix=API)
     for router in (runs.routes(parts, stories), live.routes(parts)):
         app.include_router(router, prefix=API, dependencies=known)
-    app.include_router(registry.routes(parts), prefix=API, dependencies=known, max_body_size=LARGEST_PARSED)
+    for router in (flows.routes(parts, stories), registry.routes(parts)):
+        app.include_router(router, prefix=API, dependencies=known, max_body_size=LARGEST_PARSED)
+    app.include_router(flows.open_routes(parts), prefix=API, max_body_size=RESULT_BYTES)
     for dialect in parts.dialects:
         app.include_router(dialect.routes(guard))
     for router in parts.routers:

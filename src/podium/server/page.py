@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import wraps
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from podium.errors import NotAllowed, PodiumError
 from podium.runs.events import Recorded, Run, RunState
-from podium.server import words
+from podium.server import flows, words
 from podium.server.parts import Parts
 from podium.server.problems import of_podium
 from podium.server.story import Stories
@@ -23,6 +24,7 @@ from podium.stores.series import iso
 
 PAGE = 50
 LAST_LINES = 40
+JOBS = 200  # that are shown
 
 Shown = Callable[..., Awaitable[Response]]
 
@@ -35,7 +37,14 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"moment": _moment, "lasted": _lasted, "described": _described, "number": words.number, "iso": iso}
+    made.filters |= {
+        "moment": _moment,
+        "lasted": _lasted,
+        "described": _described,
+        "number": words.number,
+        "duration": words.duration,
+        "iso": iso,
+    }
     made.globals["states"] = list(RunState)
     return made
 
@@ -95,10 +104,15 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
     async def one(request: Request, run: str) -> Response:  # noqa: ARG001
         found = await parts.journal.run(run)
         story = await stories.of(found)
+        plan = await stories.plan(found) if story.graph else None
+        jobs = islice(plan.jobs, JOBS) if plan else ()
         return shown(
             "run.html",
             run=found,
             story=story,
+            plan=plan,
+            jobs=[flows.one(plan, story, name) for name in jobs] if plan else [],
+            jobs_left=max(0, len(plan.jobs) - JOBS) if plan else 0,
             position=story.position,
             summary=await parts.series.summary(found.id),
             logs=await parts.logs(found.id, LAST_LINES),

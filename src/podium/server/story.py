@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from podium.engines.simulation.progress import Progress, fold
+from podium.engines.flow import progress as flow
+from podium.engines.simulation import progress as simulation
 from podium.runs.events import Json, Recorded, Run
 from podium.runs.journal import PAGE, Journal
 
@@ -13,25 +16,44 @@ KEPT = 64
 COUNTED = 1024
 FIRST = 8  # events, among which is a run's start
 NOTABLE = 200
+PLANS = 8
+EXPECTED = {"step.finished", "jobs.begun", "job.succeeded"}
 
 
 @dataclass(slots=True)
 class Story:
-    """How far a run is, and what happened in it beside steps that went well (the last `NOTABLE` of it).
+    """How far a run is, and what happened in it beside steps and jobs that went well (the last `NOTABLE` of it).
 
-    There is no progress before the start, and none in a run that has no steps.
+    Its start tells what it is made of: it has steps, or it has jobs, and `progress` or `graph` from then on.
     """
 
-    progress: Progress | None = None
+    progress: simulation.Progress | None = None
+    graph: flow.Progress | None = None
     position: int = 0
     notable: deque[Recorded] = field(default_factory=lambda: deque(maxlen=NOTABLE))
 
     def take(self, recorded: Recorded) -> None:
         self.position = recorded.position
         if self.progress is not None or "steps" in recorded.event.data:
-            self.progress = fold((recorded,), self.progress)
-        if recorded.event.type != "step.finished":
+            self.progress = simulation.fold((recorded,), self.progress)
+        elif self.graph is not None or (recorded.event.type == "run.started" and "jobs" in recorded.event.data):
+            self.graph = flow.fold((recorded,), self.graph)
+        if recorded.event.type not in EXPECTED:
             self.notable.append(recorded)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a graph's document says of its jobs, and from which run it was restarted, if it was."""
+
+    flow: Mapping[str, Any]
+    origin: Mapping[str, Json] | None
+
+    @property
+    def jobs(self) -> dict[str, Mapping[str, Any]]:
+        """By name, in the order of the document; the last one last."""
+        last = self.flow.get("last")
+        return {**self.flow["jobs"], **({"last": last} if last is not None else {})}
 
 
 class Stories:
@@ -40,12 +62,27 @@ class Stories:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._known: OrderedDict[str, Story] = OrderedDict()
+        self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._steps: OrderedDict[str, int | None] = OrderedDict()
 
     async def shown(self, run: Run) -> dict[str, Json]:
         """A run as the API has it, with its progress."""
-        progress = (await self.of(run)).progress
-        return run.as_json() if progress is None else {**run.as_json(), "progress": progress.as_json()}
+        story = await self.of(run)
+        shown = run.as_json()
+        if progress := story.progress or story.graph:
+            shown["progress"] = progress.as_json()
+        if story.graph and (origin := (await self.plan(run)).origin):
+            shown["restarted"] = dict(origin)
+        return shown
+
+    async def plan(self, run: Run) -> Plan:
+        """Of a run that has jobs."""
+        if run.id not in self._plans:
+            document = await self._journal.document(run.id)
+            self._plans[run.id] = Plan(document["flow"], document.get("restarted"))
+            if len(self._plans) > PLANS:
+                self._plans.popitem(last=False)
+        return self._plans[run.id]
 
     async def steps(self, run: Run) -> int | None:
         """How many steps an ended run was to have, without reading all of its story."""

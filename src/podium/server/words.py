@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Data = Mapping[str, Any]
+NAMED = 5
 
 
 def describe(type_: str, data: Data) -> str:
@@ -33,10 +34,34 @@ def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
+def _names(names: Sequence[str]) -> str:
+    more = len(names) - NAMED
+    return f"{', '.join(names[:NAMED])}{f' and {more} more' if more > 0 else ''}"
+
+
+def _job_succeeded(data: Data) -> str:
+    return f"job {data['job']} succeeded{_attempt(data)}"
+
+
+def _job_failed(data: Data) -> str:
+    again = f"; again in {duration(data['retry_at'] - data['at'])}" if "retry_at" in data else ""
+    return f"job {data['job']} failed{_attempt(data)}: {data['reason']}{again}"
+
+
+def _attempt(data: Data) -> str:
+    return f" (attempt {data['attempt']})" if data.get("attempt", 1) > 1 else ""
+
+
 def _started(data: Data) -> str:
+    if "jobs" in data:
+        return f"started: {_counted(data['jobs'], 'job')}"
     if "steps" not in data:
         return "started"
     return f"started: {_counted(data['models'], 'model')}, {_counted(data['steps'], 'step')}"
+
+
+def _resumed(data: Data) -> str:
+    return f"resumed: Podium was away for {duration(data['down'])}" if "down" in data else "resumed after the pause"
 
 
 def _reason(data: Data) -> str:
@@ -47,6 +72,12 @@ def _reason(data: Data) -> str:
 _WORDS: Mapping[str, Callable[[Data], str]] = {
     "command.failed": lambda data: f"could not be sent, will be tried again: {data.get('reason')}",
     "command.repeated": lambda data: f"asked again: {', '.join(data.get('models', ()))}",
+    "job.expanded": lambda data: f"job {data['job']} is performed for {_counted(data['items'], 'item')}",
+    "job.failed": _job_failed,
+    "job.succeeded": _job_succeeded,
+    "jobs.begun": lambda data: f"began {_names([node for node, _ in data['attempts']])}",
+    "jobs.reused": lambda data: f"taken from the run before: {_names(data['jobs'])}",
+    "jobs.skipped": lambda data: f"without {data['because']} there is no {_names(data['jobs'])}",
     "link.lost": lambda _: "the link to the broker was lost and is back",
     "model.ended": lambda data: f"model {data.get('model')} has ended",
     "model.failed": lambda data: f"failed{_reason(data)}",
@@ -55,10 +86,12 @@ _WORDS: Mapping[str, Callable[[Data], str]] = {
     "models.parameterized": lambda _: "models have taken their parameters",
     "models.ready": lambda _: "models ready",
     "run.cancelled": lambda data: f"cancelled{_reason(data)}",
-    "run.ending": lambda _: "models write their results and end",
+    "run.ending": lambda data: "performing the last job" if "outcome" in data else "models write their results and end",
     "run.failed": lambda data: f"failed{_reason(data)}",
+    "run.paused": lambda _: "paused: nothing more is begun",
     "run.removing": lambda data: f"ending by force: {', '.join(data.get('models', ()))}",
-    "run.resumed": lambda data: f"resumed: Podium was away for {duration(data.get('down', 0))}",
+    "run.restored": _resumed,
+    "run.resumed": _resumed,
     "run.running": lambda _: "running",
     "run.started": _started,
     "run.submitted": lambda _: "submitted",

@@ -1,0 +1,176 @@
+"""What only graphs of jobs have: their jobs one by one, a pause, a new run from any of them, outcomes by callback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable
+from itertools import islice
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from podium.dialects.again import resubmission
+from podium.engines.flow import nodes
+from podium.engines.flow.messages import PauseRequested, ResumeRequested
+from podium.engines.flow.progress import JobStanding
+from podium.errors import Conflict, DocumentRefused, NotFound
+from podium.runs.events import Json, Recorded, Run
+from podium.runs.journal import PAGE
+from podium.runs.machine import Input
+from podium.server.doorway import TRUSTED
+from podium.server.parts import Parts
+from podium.server.story import Plan, Stories, Story
+
+LARGEST_PAGE = 1000
+WAITING = "waiting"
+STATES = (WAITING, *(state.value for state in JobStanding))
+
+State = Annotated[str | None, Query(description=f"One of {', '.join(STATES)}.")]
+
+
+class Restart(BaseModel):
+    """From which jobs on all is performed again (with none: what did not succeed), and what their calls are to have."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    start: list[str] = Field(default_factory=list, alias="from")
+    edit: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+def routes(parts: Parts, stories: Stories) -> APIRouter:
+    router = APIRouter(tags=["graphs of jobs"])
+
+    async def graph(run: str) -> tuple[Run, Plan, Story]:
+        """Raises: NotFound, Conflict."""
+        found = await parts.journal.run(run)
+        try:
+            plan = await stories.plan(found)
+        except KeyError:
+            raise Conflict(f"a run of kind {found.kind} has no jobs", where=run) from None
+        return found, plan, await stories.of(found)
+
+    @router.get("/runs/{run}/jobs", summary="The jobs of a run, in the order of its document")
+    async def jobs(
+        run: str,
+        state: State = None,
+        offset: Annotated[int, Query(ge=0, description="The `next` of the page before.")] = 0,
+        limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 100,
+    ) -> dict[str, Json]:
+        if state not in (None, *STATES):
+            raise DocumentRefused(f"there is no such state as {state!r}", where="state", hint=f"{', '.join(STATES)}")
+        _, plan, story = await graph(run)
+        every = (one(plan, story, name) for name in plan.jobs)
+        wanted = (job for job in every if state in (None, job["state"]))
+        page: list[Json] = list(islice(wanted, offset, offset + limit + 1))
+        return {"jobs": page[:limit], "next": offset + limit if len(page) > limit else None, "total": len(plan.jobs)}
+
+    @router.get("/runs/{run}/jobs/{node}", summary="A job, or one item of it (`train[3]`), with its result")
+    async def job(run: str, node: str) -> dict[str, Json]:
+        _, plan, story = await graph(run)
+        name = node.partition("[")[0]
+        if name not in plan.jobs:
+            raise NotFound(f"this run has no job {name!r}", where=run)
+        return {**one(plan, story, name), "job": node, "result": await _result(parts, plan, run, node)}
+
+    @router.post("/runs/{run}/restart", status_code=201, summary="A new run that reuses what this one has done")
+    async def restart(request: Request, response: Response, run: str, how: Restart) -> dict[str, Json]:
+        found, _, _ = await graph(run)
+        if not found.state.ended:
+            raise Conflict("this run has not ended", where=run, hint="Cancel it first, or wait for its end")
+        document, events = await parts.journal.document(run), [event async for event in _events(parts, run)]
+        submission = await asyncio.to_thread(
+            resubmission,
+            found,
+            document,
+            events,
+            start=how.start,
+            edits=how.edit,
+            environ=os.environ if TRUSTED in request.scope else None,
+        )
+        for dialect in parts.dialects:
+            if found.kind in dialect.kinds:
+                await asyncio.to_thread(dialect.kinds[found.kind].check, submission.document)
+        new = await parts.conducting.submit(submission)
+        response.headers["Location"] = f"/api/v1/runs/{new.id}"
+        return {**new.as_json(), "restarted": submission.document["restarted"]}
+
+    @router.post("/runs/{run}/pause", status_code=202, summary="Begin no more jobs; what is under way goes on")
+    async def pause(run: str) -> dict[str, Json]:
+        return await tell(run, PauseRequested)
+
+    @router.post("/runs/{run}/resume", status_code=202, summary="Go on after a pause")
+    async def resume(run: str) -> dict[str, Json]:
+        return await tell(run, ResumeRequested)
+
+    async def tell(run: str, what: Callable[[float], Input]) -> dict[str, Json]:
+        found, _, _ = await graph(run)
+        conductor = parts.conducting
+        if found.state.ended or not conductor.tell(run, what(conductor.now)):
+            raise Conflict(f"this run has ended: it {found.state.value}", where=run)
+        return found.as_json()
+
+    return router
+
+
+def open_routes(parts: Parts) -> APIRouter:
+    """For services, which have no login: the address that a service was given is its right."""
+    router = APIRouter(tags=["graphs of jobs"])
+
+    @router.post("/callbacks/{token}", status_code=204, summary="How a job went, told by the service that performs it")
+    async def callback(request: Request, token: str) -> None:
+        content = await request.body()
+        try:
+            told = json.loads(content) if content.strip() else None
+        except (ValueError, RecursionError):
+            raise DocumentRefused("an outcome is told as JSON") from None
+        if parts.callbacks is None or not parts.callbacks.deliver(token, told):
+            raise NotFound("nobody waits for this outcome")
+
+    return router
+
+
+def one(plan: Plan, story: Story, name: str) -> dict[str, Json]:
+    """A job as the API has it."""
+    spec = plan.jobs[name]
+    shown: dict[str, Json] = {"job": name, "kind": spec["kind"], "after": list(spec.get("after", ())), "state": WAITING}
+    known = story.graph.jobs.get(name) if story.graph else None
+    return shown if known is None else {**shown, **known.as_json()}
+
+
+async def _events(parts: Parts, run: str) -> AsyncIterator[Recorded]:
+    after = 0
+    while page := await parts.journal.events(run, after=after, limit=PAGE):
+        after = page[-1].position
+        for recorded in page:
+            yield recorded
+
+
+async def _result(parts: Parts, plan: Plan, run: str, node: str) -> Json:
+    """What a node returned; of a job with items, the list of what these did so far."""
+    name, index = nodes.split(node) if node.endswith("]") else (node, None)
+    reused = plan.flow.get("reuse", {})
+    if name in reused:
+        whole = reused[name]
+        return whole if index is None else _item(whole, index)
+    found: Json = None
+    items: list[Json] = []
+    async for recorded in _events(parts, run):
+        data = recorded.event.data
+        if recorded.event.type == "job.expanded" and data["job"] == name:
+            items = [None] * data["items"]
+        elif recorded.event.type == "job.succeeded":
+            of, number = nodes.split(data["job"])
+            if of == name and number is None:
+                found = data["result"]
+            elif of == name and number is not None:
+                items[number] = data["result"]
+    if index is None:
+        return items or found
+    return _item(items, index)
+
+
+def _item(items: Json, index: int) -> Json:
+    return items[index] if isinstance(items, list) and index < len(items) else None
