@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 import yaml
 
+from podium.backplane.models_file import ModelsFile
+from podium.backplane.process import ProcessBackplane
 from podium.cli.reach import through
 from podium.stack.home import Home
 from tests.parts import free_port
@@ -113,6 +115,14 @@ def traces(directory: Path, run: str) -> dict[str, list[str]]:
 def steps_seen(directory: Path, run: str) -> dict[str, list[int]]:
     """Which steps each model of a run was given, in order."""
     return {model: [int(line.split()[0]) for line in lines] for model, lines in traces(directory, run).items()}
+
+
+async def end_models(data: Path) -> None:
+    """End what a test that failed has left in a data directory."""
+    backplane = ProcessBackplane(data / "models", ModelsFile())
+    await backplane.start()
+    await asyncio.gather(*(backplane.remove(model.name, grace_seconds=0) for model in await backplane.list()))
+    await backplane.close()
 
 
 class Ended(AssertionError):

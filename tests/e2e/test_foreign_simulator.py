@@ -13,7 +13,7 @@ import yaml
 
 from tests.e2e.brokers import Broker
 from tests.e2e.foreign import compiled
-from tests.e2e.harness import Command
+from tests.e2e.harness import Command, end_models
 from tests.e2e.simulator import IMAGE, Simulator
 
 pytestmark = [pytest.mark.e2e]
@@ -41,6 +41,7 @@ async def mso(broker: Broker, tmp_path: Path) -> AsyncIterator[Command]:
         assert await command.stop() == 0
     finally:
         await command.leave()
+        await end_models(tmp_path / "data")
 
 
 async def test_a_foreign_simulator_has_its_models_run(mso: Command, so: Simulator) -> None:

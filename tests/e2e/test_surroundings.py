@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from podium.bus.embedded import EmbeddedBroker
-from tests.e2e.harness import Command, Ended, Gate, Server, document, linked, models_of, serving, steps_seen
+from tests.e2e.harness import Command, Ended, Gate, Server, document, end_models, linked, models_of, serving, steps_seen
 from tests.parts import influx
 from tests.parts.postgres import PostgreSQL
 
@@ -60,8 +60,8 @@ async def test_of_two_podiums_the_one_that_was_stopped_writes_no_more(
     finally:
         await second.close()
         await first.leave()
-        await mso.stop()
         await mso.leave()
+        await end_models(tmp_path / "mso")
 
 
 async def once_the_lease_is_over(podium: Server) -> None:
