@@ -138,7 +138,8 @@ def last_sink(book: dict[str, Any]) -> dict[str, Any]:
     return book
 
 
-async def test_a_playbook_from_its_acceptance_to_its_end(at_home: House, platform: Platform) -> None:
+async def test_a_playbook_from_its_acceptance_to_its_end(anywhere: tuple[House, Platform]) -> None:
+    at_home, platform = anywhere
     platform.results = {"algorithm": "random forest regression", "trees": 10}
     book = last_sink(playbook())
     answer = await at_home.post("/analysis", book)
