@@ -12,6 +12,7 @@ import pytest
 
 from podium import __version__
 from podium.cli import app
+from podium.stack.home import Home
 from tests.cli.terminal import RUN, Terminal
 from tests.e2e.harness import document, models_file
 
@@ -238,3 +239,13 @@ def test_every_command_is_described() -> None:
     commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     assert {name for name in commands if f"`podium {name}" not in page} == set()
     assert len(commands) > 8
+
+
+def test_looking_at_runs_needs_no_server(tmp_path: Path) -> None:
+    heavy = {"fastapi", "uvicorn", "duckdb", "matplotlib", "lxml", "esdl", "nats", "psycopg"}
+    home = Home(tmp_path / "data")
+    home.create()
+    code = f"import atexit, sys; atexit.register(lambda: print(*{heavy!r} & set(sys.modules))); "
+    code += f"sys.argv = ['podium', 'status', '--data', {str(home.path)!r}]; from podium.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout.split(), done.stderr) == ([], "no run\n")

@@ -50,6 +50,11 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         Home(tmp_path / "file" / "data").create()
 
 
+def test_a_directory_that_cannot_be_looked_at_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be used"):
+        Home(tmp_path / ("x" * 300)).has_owner()
+
+
 def test_there_is_one_owner_at_a_time(tmp_path: Path) -> None:
     home, other = made(tmp_path / "data"), made(tmp_path / "data")
     assert not other.has_owner()

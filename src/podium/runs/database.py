@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
-import psycopg
 from sqlalchemy import URL, ClauseElement, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
@@ -22,13 +22,20 @@ from podium.errors import Conflict, JournalDamaged, PodiumError, SettingsError, 
 
 T = TypeVar("T")
 
-DatabaseErrors = (DBAPIError, sqlite3.Error, psycopg.Error)
-
-_REFUSALS = (sqlite3.IntegrityError, sqlite3.InterfaceError, psycopg.IntegrityError, psycopg.DataError)
-
 LOCK_SECONDS = 30.0  # for which somebody else may hold the database before we give up
 SCHEMA_LOCK = 0x506F6469756D  # the advisory lock under which PostgreSQL's tables are made
 RESTORE = "Stop Podium, keep the file for a look at it, and restore the data directory from a copy"
+
+
+def database_errors() -> tuple[type[Exception], ...]:
+    """What a database may raise, for an `except`."""
+    return (DBAPIError, sqlite3.Error, *_psycopg("Error"))
+
+
+def _psycopg(*names: str) -> tuple[type[Exception], ...]:
+    """Errors of psycopg, which is only loaded where there is a PostgreSQL: else nobody raises them."""
+    module = sys.modules.get("psycopg")
+    return tuple(getattr(module, name) for name in names) if module else ()
 
 
 class Database:
@@ -69,7 +76,7 @@ class Database:
                 _sync_directory(Path(str(self.url.database)).parent)
         except OSError as error:
             raise Unavailable(f"the file cannot be made ({error.strerror})", where=str(self)) from error
-        except DatabaseErrors as error:
+        except database_errors() as error:
             raise self.explain(error) from error
 
     def begin(self, connection: Connection, *, durable: bool = True) -> None:
@@ -85,7 +92,7 @@ class Database:
 
     def rollback(self, connection: Connection) -> None:
         """After an error, which counts more than one that comes of this."""
-        with contextlib.suppress(*DatabaseErrors):
+        with contextlib.suppress(*database_errors()):
             raw(connection).rollback()
 
     @contextlib.contextmanager
@@ -106,7 +113,7 @@ class Database:
         try:
             with self.readers.connect() as connection:
                 return query(connection)
-        except DatabaseErrors as error:
+        except database_errors() as error:
             raise self.explain(error) from error
 
     def dispose(self) -> None:
@@ -116,9 +123,10 @@ class Database:
     def away(self, error: Exception) -> bool:
         """Whether the server is gone or not there yet, so that connecting again may help."""
         origin = _origin(error)
-        if not isinstance(origin, psycopg.OperationalError | psycopg.InterfaceError):
+        if not isinstance(origin, _psycopg("OperationalError", "InterfaceError")):
             return False
-        return origin.sqlstate is None or origin.sqlstate.startswith(("08", "57P", "25P03"))
+        code = getattr(origin, "sqlstate", None)
+        return code is None or code.startswith(("08", "57P", "25P03"))
 
     def explain(self, error: Exception) -> PodiumError:
         """The error in the user's terms. Parameters and passwords are not in it."""
@@ -137,7 +145,8 @@ class Database:
             return Unavailable(
                 f"the file cannot be used ({reason})", where=where, hint="See to the disk and its rights"
             )
-        if isinstance(origin, _REFUSALS):
+        sqlite_refusals = (sqlite3.IntegrityError, sqlite3.InterfaceError)
+        if isinstance(origin, (*sqlite_refusals, *_psycopg("IntegrityError", "DataError"))):
             return Conflict(f"the database does not accept it ({reason})", where=where)
         hint = "Look whether it runs there, and lets Podium in"
         return Unavailable(f"the database does not answer ({reason})", where=where, hint=hint)

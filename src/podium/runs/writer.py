@@ -27,7 +27,7 @@ from sqlalchemy import Connection, func, select
 from podium.errors import JournalDamaged, LeaseLost, PodiumError, Unavailable
 from podium.runs import failpoints, lease
 from podium.runs.batch import POSITION_FLOOR, Batch, Statements
-from podium.runs.database import Database, DatabaseErrors, raw
+from podium.runs.database import Database, database_errors, raw
 from podium.runs.events import Run
 from podium.runs.tables import events, meta, runs
 
@@ -181,7 +181,7 @@ class Writer:
         for pause in _pauses():
             try:
                 return transaction()
-            except DatabaseErrors as error:
+            except database_errors() as error:
                 self._disconnect()
                 if not self._database.away(error) or time.monotonic() > deadline or self._stopping.wait(pause):
                     raise self._database.explain(error) from error
@@ -220,7 +220,7 @@ class Writer:
     def _commit(self, connection: Connection, proof: tuple[int, int] | None) -> None:
         try:
             raw(connection).commit()
-        except DatabaseErrors as error:
+        except database_errors() as error:
             self._disconnect()
             log.warning("journal.commit_unanswered", reason=str(self._database.explain(error)))
             if proof is None or not self._find(*proof):
@@ -237,7 +237,7 @@ class Writer:
                     self._statements.epoch.scalar(connection)
                     found = connection.execute(select(events.c.checksum).where(events.c.position == position))
                     return bool(found.scalar() == checksum)
-            except DatabaseErrors as error:
+            except database_errors() as error:
                 self._disconnect()
                 if not self._database.away(error) or self._stopping.wait(pause):
                     raise
@@ -275,7 +275,7 @@ class Writer:
             connection = self._connected()
             with self._database.transaction(connection, durable=False):
                 ours = lease.renew(connection, epoch, float(self._clock()), self._lease_seconds)
-        except DatabaseErrors as error:
+        except database_errors() as error:
             self._disconnect()
             log.warning("journal.lease_not_renewed", reason=str(self._database.explain(error)))
             return

@@ -28,7 +28,11 @@ class Home:
 
     @property
     def exists(self) -> bool:
-        return (self.path / _LOCK).exists()
+        """Raises: SettingsError, when we may not look."""
+        try:
+            return (self.path / _LOCK).exists()
+        except OSError as error:
+            raise self._unusable(error) from None
 
     def create(self) -> None:
         """Make it, or take it as it is. Raises: SettingsError, when it is full of other things."""
@@ -101,7 +105,13 @@ class Home:
                 probe.connect(path)
             except (ConnectionRefusedError, FileNotFoundError):
                 return False
+            except PermissionError as error:
+                raise self._unusable(error) from None
             return True
+
+    def _unusable(self, error: OSError) -> SettingsError:
+        problem = f"the data directory cannot be used: {error.strerror or error}"
+        return SettingsError(problem, where=str(self.path), hint="Choose another with --data")
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -16,7 +16,6 @@ from podium.settings import Settings
 from podium.stack import models
 from podium.stack.exchange import BROKER
 from podium.stack.home import Home
-from podium.stack.whole import Stack
 
 REASON = "Podium was told to end everything"
 
@@ -29,6 +28,8 @@ async def end_all(settings: Settings, home: Home) -> list[str]:
     if own_broker:
         found.append("the broker")
     if found and by_message:
+        from podium.stack.whole import Stack
+
         stack = Stack(settings, page=False)
         await stack.start()
         stack.stop(everything=True)

@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from podium.runs.database import Database, DatabaseErrors
+from podium.runs.database import Database, database_errors
 from podium.runs.events import Json
 from podium.runs.records import encode
 from podium.stores.documents import Document, Key
@@ -115,7 +115,7 @@ class SqlDocuments:
         try:
             with self._database.writers.connect() as connection, self._database.transaction(connection):
                 action(connection)
-        except DatabaseErrors as error:
+        except database_errors() as error:
             raise self._database.explain(error) from error
 
 

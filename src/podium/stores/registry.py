@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from podium.errors import Conflict, DocumentRefused, NotFound
-from podium.runs.database import Database, DatabaseErrors
+from podium.runs.database import Database, database_errors
 from podium.runs.records import encode
 
 log = structlog.get_logger()
@@ -189,7 +189,7 @@ class Registry:
                 return action(connection)
         except IntegrityError:
             raise
-        except DatabaseErrors as error:
+        except database_errors() as error:
             raise self._database.explain(error) from error
 
 
