@@ -87,12 +87,14 @@ async def _one(settings: Settings, run: str, *, json: bool) -> None:
 
 
 def _describe(run: dict[str, Any], left: frozenset[str]) -> None:
-    progress = run.get("progress")
+    progress = run.get("progress", {})
     out().print(f"[bold]{escape(run['name'])}[/]  {_standing(run, left)}")
     for label, value in (
         ("id", run["id"]),
         ("kind", run["kind"]),
-        ("steps", f"{progress['done']} of {progress['steps']}" if progress else ""),
+        ("steps", f"{progress['done']} of {progress['steps']}" if "steps" in progress else ""),
+        ("jobs", _jobs(progress) if "jobs" in progress else ""),
+        ("restarted", f"from {run['restarted']['from']}" if "restarted" in run else ""),
         ("submitted", moment(run["submitted"])),
         ("started", moment(run["started"])),
         ("ended", moment(run["ended"])),
@@ -100,6 +102,12 @@ def _describe(run: dict[str, Any], left: frozenset[str]) -> None:
     ):
         if value:
             out().print(f"{label:10}{value}", markup=False)
+
+
+def _jobs(progress: dict[str, Any]) -> str:
+    counts = progress["counts"]
+    words = ", ".join(f"{count} {state}" for state, count in counts.items() if count and state != "total")
+    return f"{counts['total']}: {words}{' (paused)' if progress['paused'] else ''}"
 
 
 async def _all(settings: Settings, search: str | None, limit: int, *, json: bool) -> None:

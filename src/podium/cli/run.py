@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -18,6 +18,7 @@ from podium.cli.screen import as_json, err, say, state, summary
 from podium.cli.serve import run_loop
 
 if TYPE_CHECKING:
+    from podium.cli.following import Show
     from podium.cli.reach import Client
     from podium.settings import Settings
     from podium.stack.whole import Stack
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 FAILED, DETACHED = 1, 128 + signal.SIGTERM
 NAMED = 3
 
+Submit: TypeAlias = "Callable[[Client], Awaitable[dict[str, Any]]]"
 Document = Annotated[Path, typer.Argument(help="What to run.", exists=True, dir_okay=False, readable=True)]
 
 
@@ -48,7 +50,13 @@ def run(
     settings = options.settings(
         document, models=models, data=data, broker=broker, database=database, series=series, artifacts=artifacts
     )
-    run_loop(_run(settings, _Given.of(document), json=json, keep=keep))
+    given = _Given.of(document)
+
+    async def submit(client: Client) -> dict[str, Any]:
+        new: dict[str, Any] = await client.post("/api/v1/runs", content=given.content, filename=given.filename)
+        return new
+
+    run_loop(conduct(settings, submit, json=json, keep=keep))
 
 
 def validate(
@@ -90,10 +98,10 @@ async def _validate(settings: Settings, given: _Given, *, json: bool) -> None:
         say(f"good: a {found['kind']} called {found['name']!r}")
 
 
-async def _run(settings: Settings, given: _Given, *, json: bool, keep: bool) -> int:
+async def conduct(settings: Settings, submit: Submit, *, json: bool, keep: bool = False) -> int:
+    """Have a run made by `submit`, and see it to its end; gives the exit code."""
     from podium.cli.following import GOES_ON, follow
     from podium.cli.leaving import Leaving
-    from podium.cli.progress import progress
     from podium.cli.reach import anybody
     from podium.stack.home import Home
 
@@ -101,8 +109,8 @@ async def _run(settings: Settings, given: _Given, *, json: bool, keep: bool) -> 
     submitted = ended = None
     try:
         async with conducted(settings) as (client, stack):
-            submitted = await client.post("/api/v1/runs", content=given.content, filename=given.filename)
-            with progress(submitted) as show:
+            submitted = await submit(client)
+            with await _picture(client, submitted) as show:
                 async with leaving.cancelling(client, submitted["id"]):
                     ended = await follow(client, submitted["id"], Home(settings.data), stack, show)
             if ended is not None and stack is not None:
@@ -122,6 +130,15 @@ async def _run(settings: Settings, given: _Given, *, json: bool, keep: bool) -> 
             say(f"detached; {GOES_ON}" if submitted else "left before it was submitted")
             return leaving.code
     return 0 if ended["state"] == "succeeded" else FAILED
+
+
+async def _picture(client: Client, run: dict[str, Any]) -> AbstractContextManager[Show]:
+    """What shows the events of a run, by what it is made of."""
+    from podium.cli.graph import graph_progress, plan_of
+    from podium.cli.progress import progress
+
+    plan = await plan_of(client, run["id"])
+    return progress(run) if plan is None else graph_progress(run, plan)
 
 
 async def _finish_others(stack: Stack) -> None:
@@ -179,6 +196,10 @@ async def _conclude(client: Client, settings: Settings, run: dict[str, Any], *, 
         say(error["reason"])
         for line in error.get("last_lines", ()):
             say(f"  | {line}")
+    if not json and "jobs" in run.get("progress", {}):
+        from podium.cli.graph import times
+
+        times(run["progress"])
     found = (await client.json(f"/api/v1/runs/{id_}/results", limit=0))["summary"]
     if found:
         plot = await _plot(client, settings, id_)

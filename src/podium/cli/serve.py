@@ -39,6 +39,7 @@ def serve(
     database: options.Database = None,
     artifacts: options.Artifacts = None,
     series: options.Series = None,
+    functions: Annotated[str | None, typer.Option(help="Directories of functions for graphs, with commas.")] = None,
     backplane: Annotated[str | None, typer.Option(help="Where models run.", show_default="process")] = None,
     models: options.Models = None,
     mso: Annotated[bool | None, typer.Option("--mso/--no-mso", help="Run models, or leave that to another.")] = None,

@@ -1,0 +1,191 @@
+"""Shows a graph of jobs as it goes: on a terminal the jobs themselves, layer by layer; elsewhere a line for each event.
+
+A graph with more jobs than a screen has lines is shown as counts, with those under way and those that failed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from podium.cli.following import Show
+from podium.cli.screen import err, escape, out
+from podium.engines.flow.progress import Counts, JobProgress, JobStanding, Progress, fold
+from podium.errors import Conflict
+from podium.runs.events import Event, Recorded
+from podium.server.words import describe, duration
+
+if TYPE_CHECKING:
+    from podium.cli.reach import Client
+
+MOST_LINES = 60  # a graph of more jobs is told as counts
+MOST_TOLD = 200  # jobs of which each event is a line, where there is no terminal
+NOTABLE = 12
+SLOWEST = 10
+PAGE = 1000
+TENTH = 0.1
+QUIET = {"run.running", "run.ending", "run.succeeded", "run.failed", "run.cancelled", "jobs.begun"}
+LOUD = {"job.failed", "jobs.skipped", "run.paused", "run.resumed", "run.restored", "run.started", "jobs.reused"}
+
+SIGNS: Mapping[str, tuple[str, str]] = {
+    "waiting": ("·", "bright_black"),
+    "running": ("▶", "blue"),
+    "retrying": ("↻", "yellow"),
+    "succeeded": ("✓", "green"),
+    "reused": ("=", "green"),
+    "failed": ("✗", "red"),
+    "skipped": ("-", "bright_black"),
+    "cancelled": ("-", "yellow"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The jobs of a graph, in layers: each job behind all that it waits for. No layers where there are too many."""
+
+    total: int
+    layers: Sequence[Sequence[str]]
+
+
+async def plan_of(client: Client, run: str) -> Plan | None:
+    """None, when it is no graph."""
+    try:
+        found = await client.json(f"/api/v1/runs/{run}/jobs", limit=PAGE)
+    except Conflict:
+        return None
+    return Plan(found["total"], [] if found["total"] > MOST_LINES else layers(found["jobs"]))
+
+
+def layers(jobs: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """The last job, which comes after all others, is a layer of its own."""
+    after = {job["job"]: job["after"] for job in jobs}
+    depth: dict[str, int] = {}
+    for first in after:
+        waiting = [first]
+        while waiting:
+            name = waiting[-1]
+            unknown = [before for before in after[name] if before not in depth]
+            if unknown:
+                waiting += unknown
+                continue
+            depth[name] = 1 + max((depth[before] for before in after[name]), default=-1)
+            waiting.pop()
+    if "last" in depth:
+        depth["last"] = 1 + max(depth.values())
+    found: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
+    for name in after:
+        found[depth[name]].append(name)
+    return found
+
+
+@contextmanager
+def graph_progress(run: Mapping[str, Any], plan: Plan) -> Iterator[Show]:
+    """Gives what shows an event."""
+    console = err()
+    came = f"  [bright_black]again, after {run['restarted']['from']}[/]" if "restarted" in run else ""
+    console.print(f"[bold]{escape(run['name'])}[/]  [bright_black]{run['id']}[/]{came}")
+    picture = _Picture(plan)
+    if console.is_terminal:
+        with Live(console=console, get_renderable=picture.drawn, refresh_per_second=8, transient=True):
+            yield picture.take
+    else:
+        yield picture.tell
+
+
+class _Picture:
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._progress = Progress()
+        self._told = 0.0
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        what = Event(event["type"], event["data"], event["schema"])
+        fold((Recorded(event["position"], event["run"], event["seq"], event["time"], what),), self._progress)
+
+    def tell(self, event: Mapping[str, Any]) -> None:
+        """For a file or a pipe: what happens to a few jobs, or how many of many are over."""
+        self.take(event)
+        type_ = event["type"]
+        counts = self._progress.counts
+        many = max(self._plan.total, counts.total) > MOST_TOLD
+        if type_ in LOUD if many else type_ not in QUIET:
+            err().print(describe(type_, event["data"]), markup=False)
+        if many and counts.over >= counts.total * (self._told + TENTH) > 0:
+            self._told = counts.over / counts.total
+            err().print(_counted(counts))
+
+    def drawn(self) -> Group:
+        now, progress = time.time(), self._progress
+        head = _counted(progress.counts)
+        if progress.paused:
+            head.append("  paused", "yellow")
+        if not self._plan.layers:
+            jobs = [(name, job) for name, job in progress.jobs.items() if job.state.notable]
+            shown = sorted(jobs, key=lambda one: one[1].state is not JobStanding.FAILED)[:NOTABLE]
+            more = Text(f"and {len(jobs) - NOTABLE} more", "bright_black") if len(jobs) > NOTABLE else Text()
+            return Group(_table([("", name, job) for name, job in shown], now), more, head)
+        rows = []
+        for number, layer in enumerate(self._plan.layers, 1):
+            rows += [(str(number) if name == layer[0] else "", name, progress.jobs.get(name)) for name in layer]
+        return Group(_table(rows, now), head)
+
+
+def _table(rows: Sequence[tuple[str, str, JobProgress | None]], now: float) -> Table:
+    table = Table.grid(padding=(0, 1))
+    for _ in range(4):
+        table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    for number, name, job in rows:
+        sign, style = SIGNS[job.state.value if job else "waiting"]
+        table.add_row(Text(number, "bright_black"), Text(sign, style), Text(name), _took(job, now), _said(job, now))
+    return table
+
+
+def _took(job: JobProgress | None, now: float) -> Text:
+    if job is None or job.started is None:
+        return Text()
+    return Text(duration(max(0.0, (job.ended or now) - job.started)), "bright_black")
+
+
+def _said(job: JobProgress | None, now: float) -> Text:
+    if job is None:
+        return Text()
+    said = []
+    if job.items is not None:
+        said.append(f"{job.done + job.failed} of {job.items}")
+    if job.attempt > 1:
+        said.append(f"attempt {job.attempt}")
+    if job.retry_at is not None:
+        said.append(f"again in {duration(max(0.0, job.retry_at - now))}")
+    if job.reason and job.state in (JobStanding.FAILED, JobStanding.RETRYING):
+        said.append(job.reason.splitlines()[0])
+    return Text(", ".join(said), "red" if job.state is JobStanding.FAILED else "bright_black")
+
+
+def _counted(counts: Counts) -> Text:
+    found = counts.as_json()
+    words = [f"{found[state]} {state}" for state in SIGNS if found[state]]
+    return Text(f"{counts.over} of {counts.total} jobs: {', '.join(words)}" if counts.total else "")
+
+
+def times(progress: Mapping[str, Any]) -> None:
+    """How long each job took, or which took longest."""
+    jobs = [(name, job) for name, job in progress["jobs"].items() if job.get("started") and job.get("ended")]
+    if len(jobs) > MOST_LINES:
+        jobs = sorted(jobs, key=lambda one: one[1]["started"] - one[1]["ended"])[:SLOWEST]
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column()
+    table.add_column(justify="right")
+    for name, job in jobs:
+        sign, style = SIGNS[job["state"]]
+        table.add_row(Text(sign, style), Text(name), duration(job["ended"] - job["started"]))
+    out().print(table)

@@ -1,0 +1,87 @@
+"""Commands for graphs of jobs alone: again from any job, pause, resume."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from podium.cli import options
+from podium.cli.screen import out
+from podium.cli.serve import run_loop
+from podium.errors import DocumentRefused
+
+if TYPE_CHECKING:
+    from podium.cli.reach import Client
+    from podium.settings import Settings
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (restart, pause, resume):
+        app.command()(command)
+
+
+def restart(
+    run: options.Run,
+    start: Annotated[
+        list[str] | None, typer.Option("--from", help="A job: it and all behind it are performed again.")
+    ] = None,
+    edit: Annotated[
+        list[str] | None, typer.Option(help="JOB.KEY=VALUE, such as load.arguments.day=4; VALUE is JSON, or text.")
+    ] = None,
+    models: options.Models = None,
+    data: options.Data = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the finished run as JSON, the last line.")] = False,
+) -> None:
+    """Run a graph of jobs again, and reuse what need not be done again. Without --from: what did not succeed."""
+    from podium.cli.run import conduct
+
+    body = {"from": start or [], "edit": _edits(edit or [])}
+
+    async def submit(client: Client) -> dict[str, Any]:
+        new: dict[str, Any] = await client.post(f"/api/v1/runs/{run}/restart", json=body)
+        return new
+
+    run_loop(conduct(options.settings(data=data, models=models), submit, json=json))
+
+
+def pause(run: options.Run, data: options.Data = None) -> None:
+    """Have a graph begin no more jobs; those under way go on."""
+    run_loop(_tell(options.settings(data=data), run, "pause"))
+
+
+def resume(run: options.Run, data: options.Data = None) -> None:
+    """Have a graph go on after a pause."""
+    run_loop(_tell(options.settings(data=data), run, "resume"))
+
+
+async def _tell(settings: Settings, run: str, word: str) -> None:
+    from podium.cli.reach import owner
+
+    async with owner(settings) as client:
+        await client.post(f"/api/v1/runs/{run}/{word}")
+    out().print(f"{run}  {word}d")
+
+
+def _edits(given: list[str]) -> dict[str, dict[str, Any]]:
+    """Raises: DocumentRefused."""
+    edits: dict[str, dict[str, Any]] = {}
+    for text in given:
+        path, equals, value = text.partition("=")
+        job, *keys = path.split(".")
+        if not equals or not job or not keys or not all(keys):
+            raise DocumentRefused(f"{text!r} is no edit", where="--edit", hint="Write JOB.KEY=VALUE")
+        place = edits.setdefault(job, {})
+        for key in keys[:-1]:
+            place = place.setdefault(key, {})
+        place[keys[-1]] = _value(value)
+    return edits
+
+
+def _value(text: str) -> Any:
+    import json
+
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
