@@ -72,6 +72,7 @@ async def test_secrets_are_put_in_place_and_not_those_that_results_name():
     call = {"a": {"$secret": "s"}, "b": {"$result": "one"}}
     await perform(kind, options={"resolve": resolve}, call=call, inputs=inputs)
     assert kind.jobs[0].call == {"a": "hush", "b": {"$secret": "s"}}
+    assert "hush" not in repr(kind.jobs[0])
 
 
 @pytest.mark.parametrize(

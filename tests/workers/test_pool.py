@@ -276,6 +276,15 @@ class TestDeath:
         for name in failed:
             assert not (tmp_path / name).exists() or (tmp_path / name).read_text() in ("", "x")
 
+    async def test_one_that_dies_before_its_first_call_fails_none(self, opened, tmp_path):
+        (tmp_path / "once.py").write_text(
+            "import os\nfrom pathlib import Path\nmark = Path(__file__).with_name('mark')\n"
+            "if not mark.exists():\n    mark.touch()\n    os.kill(os.getpid(), 9)\n"
+            "def f(): return 1"
+        )
+        pool = opened(paths=[tmp_path], preload=["once"], size=1)
+        assert await asyncio.gather(*(pool.call("once:f", {}) for _ in range(20))) == [1] * 20
+
     async def test_what_it_started_dies_with_it(self, pool, fifo):
         path = fifo("pids")
         call = asyncio.create_task(pool.call(function("leave_child"), {"fifo": str(path)}))

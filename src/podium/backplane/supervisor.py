@@ -13,6 +13,7 @@ from podium.errors import DocumentRefused
 
 LAST_LINES = 30
 _LINE_CHARACTERS = 2000
+_TEXT_CHARACTERS = 3000  # of all lines, where they are part of a sentence
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LONGEST_TIMER = 24 * 3600.0
 
@@ -47,8 +48,9 @@ def explain(exit_code: int | None, signal_number: int | None, *, out_of_memory: 
 
 
 def with_last_lines(reason: str, lines: Sequence[str]) -> str:
-    """Why it ended and what it wrote at last, in one line."""
-    return f"{reason}; its last lines: {' | '.join(lines)}" if lines else reason
+    """Why it ended and what it wrote at last, in one line that a journal can hold."""
+    text = " | ".join(lines)[-_TEXT_CHARACTERS:]
+    return f"{reason}; its last lines: {text}" if text else reason
 
 
 class Supervisor:

@@ -7,7 +7,7 @@ the entry points of the group `podium.jobs`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from podium.runs.events import Json
@@ -45,7 +45,7 @@ class Job:
     run: str
     node: str
     attempt: int
-    call: Mapping[str, Any]
+    call: Mapping[str, Any] = field(repr=False)
     inputs: Mapping[str, Json]
     item: Json
     outcome: Mapping[str, Json] | None

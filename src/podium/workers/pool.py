@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 AHEAD = 8  # calls a worker has at most, the one it performs included
 LARGEST_RESULT = 1 << 20
+STARTS = 3  # so many fail, one after another, and there is no worker: then the calls that wait fail
 RETRY_SECONDS = 5.0  # before another is started beside those there are, when one could not be
 _CLOSING = "the workers are being ended"
 
@@ -74,6 +75,7 @@ class Pool:
         self._starting: set[asyncio.Task[None]] = set()
         self._clearing: set[asyncio.Future[None]] = set()
         self._recycling: asyncio.TimerHandle | None = None
+        self._failures = 0  # starts in a row
         self._grow_after = 0.0
         self._open = True
 
@@ -186,11 +188,16 @@ class Pool:
     def _started(self, task: asyncio.Task[None]) -> None:
         self._starting.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error is not None and self._open:
+        if error is None:
+            self._failures = 0
+        elif self._open:
+            self._failures += 1
             self._grow_after = asyncio.get_running_loop().time() + RETRY_SECONDS
             log.error("worker.not_started", reason=str(error))
-            if not self._there():
+            if self._failures >= STARTS and not self._there():
                 self._fail_waiting(str(error))
+            else:
+                self._dispatch()
 
     async def _begin(self) -> None:
         """Raises: Unavailable."""

@@ -57,7 +57,7 @@ class Call:
     """One call of a function: its name and arguments as JSON; `note` is given each line that it writes."""
 
     number: int
-    content: bytes
+    content: bytes = field(repr=False)
     note: Callable[[str], None]
     future: asyncio.Future[Json]
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
