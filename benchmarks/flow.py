@@ -2,8 +2,8 @@
 
     python -m benchmarks.flow [--rounds 3] [--no-peers]
 
-A conductor on a real SQLite journal. With jobs that are done at once, what is measured is all that happens between a job
-and the next; then the jobs are Python functions in worker processes, as the peers have them.
+A conductor on a real SQLite journal. With jobs that are done at once, what is measured is all that happens between
+one job and the next; then the jobs are Python functions in worker processes, as the peers have them.
 """
 
 from __future__ import annotations
