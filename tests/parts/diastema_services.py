@@ -48,6 +48,17 @@ class Platform:
     analytics_url: str = ""
     host: str = "127.0.0.1"
     _jobs: dict[tuple[str, str], tuple[float, Any]] = field(default_factory=dict)
+    _happened: threading.Condition = field(default_factory=threading.Condition)
+
+    def wait(self, until: Callable[[], Any]) -> None:
+        """Until that is true, which is looked at whenever something was asked."""
+        with self._happened:
+            if not self._happened.wait_for(until, timeout=20):
+                raise TimeoutError
+
+    def happened(self) -> None:
+        with self._happened:
+            self._happened.notify_all()
 
     def bodies(self, service: str) -> list[dict[str, Any]]:
         return [body for name, body in self.asked if name == service]
@@ -96,6 +107,7 @@ class Platform:
         job = message["job-id"]
         self.asked.append(("analytics", message))
         self.log.append(("begin", job))
+        self.happened()
         time.sleep(self.seconds)
         if job in self.answers:
             return self.answers[job]
@@ -103,6 +115,7 @@ class Platform:
         self.write(f"{message['minio-output']}/_SUCCESS", b"")
         self.write(f"diastemaviz/{job}/plot.html", b"<html></html>")
         self.log.append(("end", job))
+        self.happened()
         return "Job done"
 
 
@@ -145,12 +158,17 @@ def _handler(platform: Platform) -> type[BaseHTTPRequestHandler]:
                 if platform.front_end_away:
                     return self._answer(503, {})
                 platform.told.append({key: value[0] for key, value in parse_qs(content.decode(), True).items()})
+                platform.happened()
                 return self._answer(200, {})
-            return self._answer(*platform.post(path, json.loads(content)))
+            answer = platform.post(path, json.loads(content))
+            platform.happened()
+            return self._answer(*answer)
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
-            self._answer(*platform.get(parts.path.strip("/"), parse_qs(parts.query)))
+            answer = platform.get(parts.path.strip("/"), parse_qs(parts.query))
+            platform.happened()
+            self._answer(*answer)
 
         def _answer(self, status: int, body: Any) -> None:
             if not status:

@@ -46,7 +46,7 @@ def _cycles(book: Playbook) -> Iterator[Fault]:
     except CycleError as error:
         circle = error.args[1]
         first = book.steps[circle[0]]
-        yield first.fault("from", f"the steps {' -> '.join(reversed(circle))} wait for each other in a circle")
+        yield first.fault("from", f"the steps {' -> '.join(circle)} wait for each other in a circle")
 
 
 def _inputs(book: Playbook, step: Step) -> Iterator[Fault]:

@@ -1,0 +1,277 @@
+"""What is known to go wrong with the field's first orchestrator, each shown not to go wrong here."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from podium.errors import Unavailable
+from podium.runs.events import RunState
+from podium.stores.artifacts_directory import DirectoryArtifacts
+from tests.dialects.diastema.house import House, house
+from tests.dialects.diastema.playbooks import ingestion, job, playbook
+from tests.parts.diastema_services import Platform
+
+
+def chain(*middle: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """dataset -> cleaning -> what is given -> data-sink."""
+    first = middle[0]["step"] if middle else 9
+    ends = [job(9, "data-sink", middle[-1]["step"] if middle else 2)]
+    return playbook(job(1, "dataset", 0, [2]), job(2, "cleaning", 1, [first]), *middle, *ends, **changes)
+
+
+def model(title: str = "classification", **more: Any) -> dict[str, Any]:
+    return job(3, title, 2, [9], **more)
+
+
+def errors(platform: Platform) -> list[str]:
+    return [one["error"] for one in platform.told if one["message"] == "error"]
+
+
+async def test_branches_that_nothing_ties_run_at_once(at_home: House, platform: Platform) -> None:
+    platform.seconds = 0.3
+    branches = [one for n in (1, 3, 5) for one in (job(n, "dataset", 0, [n + 1]), job(n + 1, "cleaning", n))]
+    run = await at_home.analysed(playbook(*branches))
+    assert run.state is RunState.SUCCEEDED
+    assert [what for what, _ in platform.log] == ["begin"] * 3 + ["end"] * 3
+
+
+async def test_a_failed_ingestion_is_a_failed_one(at_home: House, platform: Platform) -> None:
+    platform.errors["i77"] = "There is no such file"
+    run = await at_home.ended(await at_home.post("/ingestion", ingestion()))
+    assert run.state is RunState.FAILED
+    assert run.error
+    assert "There is no such file" in run.error.reason
+    assert await at_home.documents.find("UIDB", "datasets") == []
+    assert errors(platform) == ["There is no such file for the ingestion with ID: i77"]
+
+
+@pytest.mark.parametrize("title", ["classification", "regression", "clustering"])
+async def test_a_model_without_the_key_automl_is_trained(at_home: House, platform: Platform, title: str) -> None:
+    run = await at_home.analysed(chain(model(title)))
+    assert run.state is RunState.SUCCEEDED
+    assert len(platform.bodies("analytics")) == 1
+    assert platform.bodies("automl") == []
+
+
+async def test_an_error_of_a_service_is_told_in_its_words_and_ends_what_depends_on_it(
+    at_home: House, platform: Platform
+) -> None:
+    platform.errors["job-2"] = "More than max-shrink would be lost"
+    apart = [job(11, "dataset", 0, [12]), job(12, "cleaning", 11)]
+    book = chain(model())
+    book["jobs"] += apart
+    run = await at_home.analysed(book)
+    assert run.state is RunState.FAILED
+    assert platform.begun("job-2") == 1  # it would say the same again
+    assert platform.begun("job-3") == 0
+    assert platform.begun("job-12") == 1
+    assert errors(platform) == [
+        "More than max-shrink would be lost for the analysis with ID: a1f",
+        "Analysis with the given ID terminated with error: a1f",
+    ]
+    [pipeline] = await at_home.documents.find("UIDB", "pipelines")
+    assert pipeline["status"] == "failed"
+    assert [one["minio-path"] for one in await at_home.documents.find("metis", "analysis_a1f")] == [
+        "metis/analysis-a1f/cleaned-12"
+    ]
+
+
+async def test_http_500_is_no_job_well_done(at_home: House, platform: Platform) -> None:
+    platform.refusals["data-cleaning"] = [500, 500, 500, 500]
+    run = await at_home.analysed(chain())
+    assert run.state is RunState.FAILED
+    assert len(errors(platform)) == 2
+    assert "answered 500: not now for the analysis with ID: a1f" in errors(platform)[0]
+
+
+async def test_what_passes_is_tried_again(at_home: House, platform: Platform) -> None:
+    platform.refusals["data-cleaning"] = [500, 0]
+    run = await at_home.analysed(chain())
+    assert run.state is RunState.SUCCEEDED
+    assert errors(platform) == []
+
+
+async def test_a_call_that_is_refused_for_good_is_not_repeated(at_home: House, platform: Platform) -> None:
+    platform.refusals["data-cleaning"] = [400, 200]
+    run = await at_home.analysed(chain())
+    assert run.state is RunState.FAILED
+    assert platform.refusals["data-cleaning"] == [200]
+
+
+async def test_a_pipeline_without_a_row_gets_one(at_home: House) -> None:
+    assert await at_home.documents.find("UIDB", "pipelines") == []
+    await at_home.analysed(chain())
+    assert len(await at_home.documents.find("UIDB", "pipelines")) == 1
+
+
+async def test_a_row_of_the_front_end_is_completed_and_not_replaced(at_home: House) -> None:
+    key = {"analysisid": "a1f"}
+    await at_home.documents.put("UIDB", "pipelines", key, {**key, "label": "mine", "performance": {"memory": 1}})
+    await at_home.analysed(chain())
+    [row] = await at_home.documents.find("UIDB", "pipelines")
+    assert (row["label"], row["status"]) == ("mine", "completed")
+    assert set(row["performance"]) == {"memory", "analysis-exec-speed"}
+
+
+async def test_a_numeric_analysis_id_is_an_id(at_home: House, platform: Platform) -> None:
+    run = await at_home.analysed(chain(**{"analysis-id": 17}))
+    assert run.state is RunState.SUCCEEDED
+    assert platform.told[-1]["update"] == "Analysis completed with ID: 17"
+    assert (await at_home.documents.find("UIDB", "pipelines"))[0]["analysisid"] == "17"
+
+
+async def test_a_playbook_that_is_run_again_replaces_its_records(at_home: House) -> None:
+    shown = chain(job(3, "classification", 2, [9, 4]))
+    shown["jobs"].append(job(4, "visualization", 3, label="old"))
+    await at_home.analysed(shown)
+    before = await at_home.documents.find("metis", "analysis_a1f")
+    assert len(before) == 4
+    await at_home.analysed(chain(model(), metadata="new"))
+    after = await at_home.documents.find("metis", "analysis_a1f")
+    assert sorted(one.get("directory-kind", "-") for one in after) == ["-", "classified-data", "cleaned-data"]
+    assert [one["metadata"] for one in after if "metadata" in one] == ["new"]
+    [pipeline] = await at_home.documents.find("UIDB", "pipelines")
+    assert pipeline["visualization"] == {}
+
+
+@pytest.mark.parametrize(
+    ("found", "short"), [("naive bayes", "naivebayes"), ("randomForest", "randomForest"), (None, "logisticregression")]
+)
+async def test_the_algorithm_that_automl_finds_goes_by_its_short_name(
+    at_home: House, platform: Platform, found: str | None, short: str
+) -> None:
+    platform.results = {"algorithm": found, "depth": 3}
+    run = await at_home.analysed(chain(model(automl=True)))
+    assert run.state is RunState.SUCCEEDED
+    assert platform.bodies("analytics")[0]["algorithm"] == short
+    assert await at_home.documents.find("Diastema", "datatoolkit") == [{"job-id": "job-3", "depth": 3}]
+
+
+async def test_what_the_analytics_component_says_is_heard(at_home: House, platform: Platform) -> None:
+    platform.answers["job-3"] = "Error: out of memory"
+    run = await at_home.analysed(chain(model()))
+    assert run.state is RunState.FAILED
+    assert errors(platform)[0] == "Error: out of memory for the analysis with ID: a1f"
+
+
+async def test_a_component_that_hangs_up_is_asked_again(at_home: House, platform: Platform) -> None:
+    platform.answers["job-3"] = ""
+    analyse = platform.analyse
+
+    def once(message: dict[str, Any]) -> str:
+        answer = analyse(message)
+        platform.answers.clear()
+        return answer
+
+    platform.analyse = once  # type: ignore[method-assign]
+    run = await at_home.analysed(chain(model()))
+    assert run.state is RunState.SUCCEEDED
+    assert platform.begun("job-3") == 2
+
+
+async def test_a_job_that_takes_too_long_ends_and_is_told_of(tmp_path: Path, platform: Platform) -> None:
+    platform.seconds = 60
+    async with house(tmp_path / "other", platform, job_timeout=0.3) as made:
+        run = await made.analysed(chain())
+    assert run.state is RunState.FAILED
+    assert errors(platform)[-1] == "Analysis with the given ID terminated with error: a1f"
+
+
+async def test_an_analysis_can_be_cancelled_and_everybody_is_told(at_home: House, platform: Platform) -> None:
+    platform.seconds = 60
+    answer = await at_home.post("/analysis", chain())
+    await asyncio.to_thread(platform.wait, lambda: platform.log)
+    await at_home.conductor.cancel(answer.json()["id"])
+    run = await at_home.ended(answer)
+    assert run.state is RunState.CANCELLED
+    assert errors(platform)[-1] == "Analysis with the given ID terminated with error: a1f"
+    assert (await at_home.documents.find("UIDB", "pipelines"))[0]["status"] == "cancelled"
+
+
+async def test_a_restart_loses_nothing_and_begins_nothing_anew(tmp_path: Path, platform: Platform) -> None:
+    platform.seconds = 0.8
+    home = tmp_path / "other"
+    artifacts = DirectoryArtifacts(tmp_path / "artifacts")
+    async with house(home, platform, artifacts=artifacts) as first:
+        answer = await first.post("/analysis", chain(model()))
+        await asyncio.to_thread(platform.wait, lambda: "data-cleaning/progress" in platform.looked)
+    async with house(home, platform, artifacts=artifacts) as second:
+        run = await second.conductor.wait(answer.json()["id"])
+    assert run.state is RunState.SUCCEEDED, run.error
+    assert (platform.begun("job-2"), platform.begun("job-3")) == (1, 1)
+    assert platform.told[-1]["update"] == "Analysis completed with ID: a1f"
+
+
+async def test_what_an_earlier_run_left_at_a_service_is_not_taken_for_this_ones(
+    tmp_path: Path, platform: Platform
+) -> None:
+    """The service says `complete` of the same job id, of the run before; ours was never told of."""
+    async with house(tmp_path / "first", platform) as made:
+        await made.analysed(chain())
+    home = tmp_path / "second"
+    stuck = _Stuck(tmp_path / "artifacts")
+    async with house(home, platform, artifacts=stuck) as made:
+        answer = await made.post("/analysis", chain())
+        await stuck.asked.wait()
+    async with house(home, platform) as made:
+        run = await made.conductor.wait(answer.json()["id"])
+    assert run.state is RunState.SUCCEEDED
+    assert platform.begun("job-2") == 2
+
+
+class _Stuck(DirectoryArtifacts):
+    """Holds a job where it has begun and no service was told yet."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.asked = asyncio.Event()
+
+    async def make_folder(self, path: str) -> None:
+        self.asked.set()
+        await asyncio.Event().wait()
+
+
+async def test_artifacts_that_are_away_for_a_moment_cost_an_attempt(tmp_path: Path, platform: Platform) -> None:
+    class Away(DirectoryArtifacts):
+        times = 1
+
+        async def make_folder(self, path: str) -> None:
+            if self.times:
+                self.times -= 1
+                raise Unavailable("the store is away")
+            await super().make_folder(path)
+
+    async with house(tmp_path / "other", platform, artifacts=Away(tmp_path / "artifacts")) as made:
+        assert (await made.analysed(chain())).state is RunState.SUCCEEDED
+
+
+async def test_a_service_that_is_nowhere_fails_the_run_with_its_address(tmp_path: Path, platform: Platform) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        url = "http://127.0.0.1:{1}".format(*taken.getsockname())
+        async with house(tmp_path / "other", platform, services={"services": url}) as made:
+            run = await made.analysed(chain())
+    assert run.state is RunState.FAILED
+    assert f"POST {url}/data-cleaning could not be sent: Connection refused" in errors(platform)[0]
+
+
+async def test_an_analysis_that_ended_while_nobody_listened_is_not_done_again(
+    tmp_path: Path, platform: Platform
+) -> None:
+    platform.seconds = 0.5
+    home = tmp_path / "other"
+    artifacts = DirectoryArtifacts(tmp_path / "artifacts")
+    async with house(home, platform, artifacts=artifacts) as first:
+        answer = await first.post("/analysis", chain(model()))
+        await asyncio.to_thread(platform.wait, lambda: ("begin", "job-3") in platform.log)
+    await asyncio.to_thread(platform.wait, lambda: ("end", "job-3") in platform.log)
+    async with house(home, platform, artifacts=artifacts) as second:
+        run = await second.conductor.wait(answer.json()["id"])
+    assert run.state is RunState.SUCCEEDED, run.error
+    assert platform.begun("job-3") == 1
+    assert "metis/analysis-a1f/classified-3/_SUCCESS" not in await artifacts.list("metis")
