@@ -118,8 +118,9 @@ class _Picture:
         many = max(self._plan.total, counts.total) > MOST_TOLD
         if type_ in LOUD if many else type_ not in QUIET:
             err().print(describe(type_, event["data"]), markup=False)
-        if many and counts.over >= counts.total * (self._told + TENTH) > 0:
-            self._told = counts.over / counts.total
+        share = counts.over / counts.total if counts.total else 0.0
+        if many and share > self._told and (share == 1.0 or share >= self._told + TENTH):
+            self._told = share
             err().print(_counted(counts))
 
     def drawn(self) -> Group:

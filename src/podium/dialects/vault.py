@@ -15,6 +15,7 @@ from typing import Any
 from podium.errors import Fault
 from podium.faults import place
 
+_HOW = 'Write {"$private": "value"} or {"$env": "NAME"}'
 VARIABLES = "variables"  # the key of a run's document where `Vault.variables` are
 
 
@@ -44,11 +45,9 @@ class Vault:
             case {"$env": str(name)} if len(value) == 1:
                 return self._variable(name, where)
             case {"$private": _} | {"$env": _}:
-                problem = "this stands alone and takes a text"
-                self.faults.append(Fault(place(where), problem, 'Write {"$private": "value"} or {"$env": "NAME"}'))
+                return self._refuse("this stands alone and takes a text", where)
             case {"$secret": _}:
-                problem = "the secrets of runs have no names that a document could tell"
-                self.faults.append(Fault(place(where), problem, 'Write {"$private": "value"} or {"$env": "NAME"}'))
+                return self._refuse("the secrets of runs have no names that a document could tell", where)
             case dict():
                 return {key: self.put_away(item, *where, key) for key, item in value.items()}
             case list():
@@ -75,14 +74,17 @@ class Vault:
     def _variable(self, name: str, where: tuple[str | int, ...]) -> Any:
         if self.environ is None:
             problem = "variables of the environment are not for documents that come over HTTP"
-            self.faults.append(Fault(place(where), problem, 'Send the value, as {"$private": "value"}'))
-        elif name not in self.environ:
-            self.faults.append(Fault(place(where), f"the environment has no variable {name}"))
-        else:
-            kept = self._keep(self.environ[name])
-            self.variables[kept["$secret"]] = name
-            return kept
-        return None
+            return self._refuse(problem, where, 'Send the value, as {"$private": "value"}')
+        if name not in self.environ:
+            return self._refuse(f"the environment has no variable {name}", where, None)
+        kept = self._keep(self.environ[name])
+        self.variables[kept["$secret"]] = name
+        return kept
+
+    def _refuse(self, problem: str, where: tuple[str | int, ...], hint: str | None = _HOW) -> dict[str, str]:
+        """What stands in its place meanwhile, for whoever checks the rest."""
+        self.faults.append(Fault(place(where), problem, hint))
+        return {"$secret": ""}
 
     def _keep(self, text: str) -> dict[str, str]:
         name = f"{self.run}.{len(self.secrets)}"
