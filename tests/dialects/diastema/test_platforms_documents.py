@@ -28,8 +28,7 @@ async def test_the_join_of_ships_and_boats(anywhere: tuple[House, Platform]) -> 
     made, platform = anywhere
     run = await made.analysed(document("diastema-join.json"))
     assert run.state is RunState.SUCCEEDED, run.error
-    cleaned = sorted(platform.bodies("data-cleaning"), key=str)
-    assert [one["job-id"] for one in cleaned] == ["1634599632387", "1634599632388"]
+    assert sorted(one["job-id"] for one in platform.bodies("data-cleaning")) == ["1634599632387", "1634599632388"]
     assert platform.bodies("join") == [
         {
             "job-id": "1634599632348",
