@@ -3,6 +3,7 @@
     {"$result": "clean"}               the result of the job `clean`
     {"$result": "clean/columns/0"}     a part of it; `~1` is a `/` in a key, `~0` a `~` (as in RFC 6901)
     {"$item": ""}, {"$item": "/name"}  what this one is for, when it is one of many, or a part of that
+    {"$outcome": "/state"}             for the last job: how the rest ended; `/reason` and `/failed` (reasons by job) too
 
 Put in place when the job is performed, behind secrets: what a job returns is never taken for a name of one.
 """
@@ -15,7 +16,7 @@ from typing import Any
 from podium.errors import DocumentRefused
 from podium.runs.events import Json
 
-_KEYS = ("$result", "$item", "$secret")
+_KEYS = ("$result", "$item", "$outcome", "$secret")
 
 
 def is_reference(value: object) -> bool:
@@ -27,10 +28,10 @@ def results_named(call: Any) -> Iterator[str]:
     match call:
         case {"$result": str(path)} if len(call) == 1:
             yield path.partition("/")[0]
-        case {"$item": str(path)} if len(call) == 1 and (not path or path.startswith("/")):
+        case {"$item": str(path)} | {"$outcome": str(path)} if len(call) == 1 and (not path or path.startswith("/")):
             pass
-        case {"$result": _} | {"$item": _}:
-            hint = 'Write {"$result": "job/key"} and {"$item": "/key"}, with no other key beside'
+        case {"$result": _} | {"$item": _} | {"$outcome": _}:
+            hint = 'Write {"$result": "job/key"}, {"$item": "/key"} and {"$outcome": "/key"}, with no other key beside'
             raise DocumentRefused("this is no way to name a result", hint=hint)
         case dict():
             for value in call.values():
@@ -40,7 +41,7 @@ def results_named(call: Any) -> Iterator[str]:
                 yield from results_named(value)
 
 
-def resolved(call: Any, results: Mapping[str, Json], item: Json) -> Any:
+def resolved(call: Any, results: Mapping[str, Json], item: Json, outcome: Mapping[str, Json] | None = None) -> Any:
     """A copy with what it refers to in place. Raises: DocumentRefused, naming what is not there."""
     match call:
         case {"$result": str(path)} if len(call) == 1:
@@ -50,10 +51,14 @@ def resolved(call: Any, results: Mapping[str, Json], item: Json) -> Any:
             return _part(results[name], slash + rest, f"the result of {name}")
         case {"$item": str(path)} if len(call) == 1:
             return _part(item, path, "the item")
+        case {"$outcome": str(path)} if len(call) == 1:
+            if outcome is None:
+                raise DocumentRefused("the outcome is told to the last job alone")
+            return _part({"reason": None, **outcome}, path, "the outcome")
         case dict():
-            return {key: resolved(value, results, item) for key, value in call.items()}
+            return {key: resolved(value, results, item, outcome) for key, value in call.items()}
         case list():
-            return [resolved(value, results, item) for value in call]
+            return [resolved(value, results, item, outcome) for value in call]
         case _:
             return call
 
