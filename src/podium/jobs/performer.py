@@ -92,7 +92,7 @@ class FlowPerformer:
             run=run,
             node=attempt.node,
             attempt=attempt.attempt,
-            call=resolved(self._resolve(dict(attempt.call)), attempt.inputs, attempt.item),
+            call=resolved(self._resolve(dict(attempt.call)), attempt.inputs, attempt.item, attempt.outcome),
             inputs=attempt.inputs,
             item=attempt.item,
             outcome=attempt.outcome,
