@@ -38,6 +38,9 @@ def gate(path, rows):
 def after(total):
     return total + 1
 
+def tell(how):
+    return how
+
 def bad(day):
     print("looking at day", day)
     if day < 0:
@@ -157,6 +160,7 @@ async def test_a_job_that_fails_for_good(podium: Terminal) -> None:
           bad: {python: {function: "steps:bad", arguments: {day: -1}}, retry: {attempts: 2, delay: 0}}
           behind: {after: bad, python: {function: "steps:first"}}
           apart: {python: {function: "steps:first"}}
+        last: {python: {function: "steps:tell", arguments: {how: {$outcome: ""}}}}
         """,
     )
     ended = await podium("run", "graph.yaml", "--json")
@@ -166,6 +170,9 @@ async def test_a_job_that_fails_for_good(podium: Terminal) -> None:
     assert (jobs["bad"]["state"], jobs["bad"]["attempt"]) == ("failed", 2)
     assert (jobs["behind"]["state"], jobs["apart"]["state"]) == ("skipped", "succeeded")
     assert "job bad failed (attempt 2): steps:bad raised ValueError" in ended.err
+    told = results(await events(podium, ended.json["id"]))["last"]
+    assert (told["state"], list(told["failed"])) == ("failed", ["bad"])
+    assert told["reason"] == ended.json["error"]["reason"]
     again = await podium("restart", ended.json["id"], "--edit", "bad.arguments.day=1", "--json")
     assert again.code == 0, again.err
     assert again.json["progress"]["counts"] | {"succeeded": 2, "reused": 1} == again.json["progress"]["counts"]

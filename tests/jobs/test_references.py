@@ -26,6 +26,14 @@ def test_it_is_put_in_place(call, value):
     assert resolved(call, RESULTS, {"name": "n"}) == value
 
 
+def test_the_last_job_is_told_how_the_rest_ended():
+    outcome = {"state": "succeeded", "failed": {}}
+    call = {"state": {"$outcome": "/state"}, "reason": {"$outcome": "/reason"}}
+    assert resolved(call, RESULTS, None, outcome) == {"state": "succeeded", "reason": None}
+    with pytest.raises(DocumentRefused, match="the last job alone"):
+        resolved(call, RESULTS, None)
+
+
 def test_a_result_is_never_taken_for_a_reference():
     assert resolved({"$result": "odd"}, RESULTS, None) == {"$secret": "password"}
 
