@@ -96,6 +96,9 @@ async def _validate(settings: Settings, given: _Given, *, json: bool) -> None:
         as_json(found)
     else:
         say(f"good: a {found['kind']} called {found['name']!r}")
+        for one in found.get("advice", ()):
+            hint = f". {one['hint']}" if "hint" in one else ""
+            say(f"could be better: {one['where']}: {one['what']}{hint}")
 
 
 async def conduct(settings: Settings, submit: Submit, *, json: bool, keep: bool = False) -> int:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from fastapi import APIRouter
 
+from podium.errors import Fault
 from podium.runs.events import Submission
 from podium.runs.machine import Machine, Performer
 
@@ -67,3 +68,12 @@ class Dialect(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Advises(Protocol):
+    """A dialect that sees in a document more than whether it can be run."""
+
+    async def advice(self, content: bytes) -> list[Fault]:
+        """What could be better. Raises: DocumentRefused, for what could be run and still is not right."""
+        ...

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from fastapi import APIRouter
 
 from podium.dialects.documents import check_size, unknown
-from podium.dialects.port import Dialect
-from podium.errors import Unavailable
+from podium.dialects.port import Advises, Dialect
+from podium.errors import Fault, Unavailable
 from podium.jobs.callbacks import Callbacks
 from podium.runs.conductor import Conductor
 from podium.runs.events import Submission
@@ -75,3 +75,10 @@ class Parts:
                 return await dialect.read(content, filename=filename if of_this_user else "")
         marks = {dialect.name: dialect.marks for dialect in self.dialects}
         raise await asyncio.to_thread(unknown, content, filename, marks)
+
+    async def advice(self, content: bytes, filename: str) -> list[Fault]:
+        """What could be better in a document that can be run. Raises: DocumentRefused, for what is not right."""
+        for dialect in self.dialects:
+            if dialect.recognises(filename, content):
+                return await dialect.advice(content) if isinstance(dialect, Advises) else []
+        return []

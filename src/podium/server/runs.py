@@ -48,7 +48,9 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
     @router.post("/validate", summary="Check a document without running it", openapi_extra=DOCUMENT)
     async def validate(request: Request, filename: Filename = "") -> dict[str, Json]:
         submission = await read(request, filename)
-        return {"valid": True, "kind": submission.kind, "name": submission.name}
+        advice: list[Any] = [fault.as_json() for fault in await parts.advice(await request.body(), filename)]
+        found: dict[str, Json] = {"valid": True, "kind": submission.kind, "name": submission.name}
+        return {**found, "advice": advice} if advice else found
 
     @router.get("/runs", summary="Runs, the newest first")
     async def listing(
