@@ -172,6 +172,16 @@ class TestVersion1:
         assert run.last.data["models"] == ["b-1"], "c-1 was asked a moment ago"
         assert run.last.data["reason"] == "the link to the broker was lost"
 
+    def test_who_finds_the_broker_later_than_podium_is_asked_again(self):
+        run = Driver("a-1", "b-1", quiet=5)
+        run.stepping()
+        run.feed(LinkLost)
+        run.recover(complete=True)
+        assert [command.models for command in run.perform()] == [("a-1", "b-1")]
+        run.answer("a-1")
+        assert run.wait() == ["step.repeated"]
+        assert run.last.data["models"] == ["b-1"]
+
     def test_doubt_about_the_link_outlives_podium(self):
         run = Driver("a-1", quiet=5)
         run.stepping()
@@ -275,6 +285,17 @@ class TestEnding:
         run.feed(LinkLost)
         run.recover(complete=True)
         assert run.pending() == [Finish("finish:again:1", ("a-1", "b-1"))]
+
+    def test_and_again_while_they_find_the_broker(self):
+        run = Driver(steps=1, quiet=5)
+        run.stepping()
+        run.all_steps()
+        run.feed(LinkLost)
+        run.recover(complete=True)
+        run.perform()
+        run.feed(ModelEnded, "a-1", True, 0)
+        assert run.wait() == ["command.repeated"]
+        assert run.pending() == [Finish("finish:again:2", ("b-1",))]
 
     def test_the_outcome_survives(self):
         run = Driver(steps=1)

@@ -220,10 +220,11 @@ def _recovered(state: State, data: Data) -> None:
     if not live.issued:
         if state.since > at:
             live.timer = min(state.since, at + max(state.plan.settle, state.plan.quiet))
-        else:
-            _issue(state, live.waiting)
-        return
-    if data["send"]:
+            return
+        _issue(state, live.waiting)
+        if not data["rungs"]:
+            return
+    elif data["send"]:
         _issue(state, data["send"])
     live.fresh = frozenset(data["fresh"])
     live.rungs = tuple(data["rungs"])

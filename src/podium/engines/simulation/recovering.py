@@ -47,8 +47,10 @@ def recovered(state: State, what: Recovered) -> tuple[Event, ...] | str:
             rungs = () if certain else ("always",)
         else:
             send = state.in_order(unsent)
-            rungs = () if certain or live.waiting <= {*send, *again} else ("missing", "all")
-    elif live.issued:
+            # Models may find the broker again later than we did, and not hear what is sent at once.
+            heard = not state.relinked and live.waiting <= {*send, *again}
+            rungs = () if certain or heard else ("missing", "all")
+    elif live.issued or (state.relinked and state.phase is not Phase.REMOVING):
         rungs = ("missing",)
     data = {
         "at": what.now,
