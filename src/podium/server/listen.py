@@ -18,6 +18,7 @@ from podium.errors import SettingsError
 from podium.server.doorway import TRUSTED
 
 DRAIN_SECONDS = 5
+KEEP_ALIVE_SECONDS = 75  # longer than clients keep a connection: else we close one while a request is on its way
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -52,6 +53,7 @@ class Listener:
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
         self._server = _Server(config)
         self._sockets = list(sockets)

@@ -122,6 +122,7 @@ async def test_every_fault_is_told_at_once_by_job_and_key(read):
         ("jobs: {last: {http: {url: 'http://x/'}}}", "jobs.last", "'last' is the name of the job"),
         ("jobs: {a: {after: [a], http: {url: 'http://x/'}}}", "jobs.a.after", "waits for itself"),
         ("jobs: {a: {http: {url: 'http://x/', body: {$result: 3}}}}", "jobs.a.http", "no way to name a result"),
+        ("jobs: {a: {http: {url: 'http://x/', body: [{$outcome: /state}]}}}", "jobs.a.http", "the last job alone"),
         ("jobs: {a: {http: {$secret: other.0}}}", "jobs.a.http", "the secrets of runs have no names"),
         ("jobs: {a: {http: {url: 'http://x/', body: {$env: GONE}}}}", "jobs.a.http.body", "no variable GONE"),
         ("- jobs", "", "not a mapping"),
@@ -144,6 +145,12 @@ async def test_functions_of_a_document_that_comes_over_http(read, tmp_path):
     assert "--functions DIRECTORY" in faults(read, text, "")["jobs.a.python.function"]
     found = read(text, "", (tmp_path,))
     assert found.document["graph"] == {}
+
+
+async def test_functions_that_anybody_may_have_written(read, tmp_path):
+    tmp_path.chmod(0o777)
+    text = "jobs: {a: {python: {function: 'steps:x'}}}"
+    assert "where nobody else can write" in faults(read, text)["jobs.a.python.function"]
 
 
 async def test_private_values_are_not_in_the_document(read, monkeypatch):

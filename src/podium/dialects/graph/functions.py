@@ -43,8 +43,8 @@ class GraphFunctions:
         except DocumentRefused as error:
             if self._paths or error.hint is None:
                 raise
-            problem = "a document that comes over HTTP has the functions of the setting `functions`, and it is not set"
-            hint = "Start Podium with --functions DIRECTORY, or use `podium run FILE` on the machine that has the file"
+            problem = "there are functions for files in a directory of your own; others have the setting `functions`"
+            hint = "Use `podium run FILE` where nobody else can write, or start Podium with --functions DIRECTORY"
             raise DocumentRefused(problem, where=error.where, hint=hint) from None
 
     async def perform(self, job: Job) -> Json:

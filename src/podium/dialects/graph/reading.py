@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -65,7 +66,7 @@ class Reader:
         draft = _Draft(self.kinds, vault)
         draft.take(given)
         flow = _validated(draft)
-        directory = Path(filename).parent if filename else None
+        directory = _own(Path(filename).parent) if filename else None
         draft.faults += vault.faults
         if flow is not None:
             draft.faults += check_graph(flow)
@@ -149,6 +150,8 @@ class _Draft:
         after, each = self._before(where, job, jobs)
         after += [one for one in self._taken(f"{where}.{kind}", name, call, jobs) if one not in after]
         call = self.vault.put_away(call or {}, *where.split(".", 1), kind)
+        if name != LAST and _takes_outcome(call):
+            self._fault(f"{where}.{kind}", "the outcome is told to the last job alone")
         return {**job, "kind": kind, "call": call, "after": after, "each": each}
 
     def _kind(self, where: str, name: str, given: Mapping[str, Any]) -> str:
@@ -227,6 +230,26 @@ def _remove(given: dict[str, Any], keys: tuple[int | str, ...]) -> None:
     for key in path:
         given = given[key]  # type: ignore[index]
     given.pop(last, None)  # type: ignore[arg-type]
+
+
+def _takes_outcome(call: Any) -> bool:
+    match call:
+        case {"$outcome": _}:
+            return True
+        case dict():
+            return any(map(_takes_outcome, call.values()))
+        case list():
+            return any(map(_takes_outcome, call))
+    return False
+
+
+def _own(directory: Path) -> Path | None:
+    """The directory, unless others can put their functions there."""
+    try:
+        status = directory.stat()
+    except OSError:
+        return None
+    return None if status.st_mode & stat.S_IWOTH or status.st_uid not in (os.getuid(), 0) else directory
 
 
 def _strange(where: str, given: Mapping[str, Any], known: Iterable[str]) -> Iterator[Fault]:
