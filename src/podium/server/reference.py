@@ -18,7 +18,9 @@ def routes(app: FastAPI) -> APIRouter:
 
     @router.get("/docs")
     async def docs() -> HTMLResponse:
-        return HTMLResponse(templates.get_template("reference.html").render(sections=sections(app.openapi()), version=app.version))
+        return HTMLResponse(
+            templates.get_template("reference.html").render(sections=sections(app.openapi()), version=app.version)
+        )
 
     return router
 
