@@ -49,10 +49,14 @@ SIGNS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The jobs of a graph, in layers: each job behind all that it waits for. No layers where there are too many."""
+    """The jobs of a graph, in layers: each job behind all that it waits for. No layers where there are too many.
+
+    `kinds` are those of the jobs, as far as they are known.
+    """
 
     total: int
     layers: Sequence[Sequence[str]]
+    kinds: Mapping[str, str]
 
 
 async def plan_of(client: Client, run: str) -> Plan | None:
@@ -61,7 +65,8 @@ async def plan_of(client: Client, run: str) -> Plan | None:
         found = await client.json(f"/api/v1/runs/{run}/jobs", limit=PAGE)
     except Conflict:
         return None
-    return Plan(found["total"], [] if found["total"] > MOST_LINES else layers(found["jobs"]))
+    kinds = {job["job"]: job["kind"].rpartition(".")[2] for job in found["jobs"]}
+    return Plan(found["total"], [] if found["total"] > MOST_LINES else layers(found["jobs"]), kinds)
 
 
 def layers(jobs: Sequence[Mapping[str, Any]]) -> list[list[str]]:
@@ -132,22 +137,23 @@ class _Picture:
             jobs = [(name, job) for name, job in progress.jobs.items() if job.state.notable]
             shown = sorted(jobs, key=lambda one: one[1].state is not JobStanding.FAILED)[:NOTABLE]
             more = Text(f"and {len(jobs) - NOTABLE} more", "bright_black") if len(jobs) > NOTABLE else Text()
-            return Group(_table([("", name, job) for name, job in shown], now), more, head)
+            return Group(self._table([("", name, job) for name, job in shown], now), more, head)
         rows = []
         for number, layer in enumerate(self._plan.layers, 1):
             rows += [(str(number) if name == layer[0] else "", name, progress.jobs.get(name)) for name in layer]
-        return Group(_table(rows, now), head)
+        return Group(self._table(rows, now), head)
 
-
-def _table(rows: Sequence[tuple[str, str, JobProgress | None]], now: float) -> Table:
-    table = Table.grid(padding=(0, 1))
-    for _ in range(4):
-        table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
-    for number, name, job in rows:
-        sign, style = SIGNS[job.state.value if job else "waiting"]
-        table.add_row(Text(number, "bright_black"), Text(sign, style), Text(name), _took(job, now), _said(job, now))
-    return table
+    def _table(self, rows: Sequence[tuple[str, str, JobProgress | None]], now: float) -> Table:
+        table = Table.grid(padding=(0, 1))
+        for _ in range(5):
+            table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis")
+        for number, name, job in rows:
+            sign, style = SIGNS[job.state.value if job else "waiting"]
+            kind = Text(self._plan.kinds.get(name, ""), "bright_black")
+            number_shown = Text(number, "bright_black")
+            table.add_row(number_shown, Text(sign, style), Text(name), kind, _took(job, now), _said(job, now))
+        return table
 
 
 def _took(job: JobProgress | None, now: float) -> Text:
