@@ -29,7 +29,9 @@ def resubmission(
     """The submission of a new run, made from one that has ended. Takes its time.
 
     Args:
-        run, document, events: the one that has ended.
+        run: the one that has ended.
+        document: what it was made from.
+        events: its events, all of them.
         start: the jobs from which on all is performed again; with none, what did not succeed.
         edits: by job, what is to be different in its call; a mapping changes what it names and leaves the rest.
         environ: where variables are read anew; None where they may not be.

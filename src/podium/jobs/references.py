@@ -3,7 +3,7 @@
     {"$result": "clean"}               the result of the job `clean`
     {"$result": "clean/columns/0"}     a part of it; `~1` is a `/` in a key, `~0` a `~` (as in RFC 6901)
     {"$item": ""}, {"$item": "/name"}  what this one is for, when it is one of many, or a part of that
-    {"$outcome": "/state"}             for the last job: how the rest ended; `/reason` and `/failed` (reasons by job) too
+    {"$outcome": "/state"}             for the last job: how the rest ended; also `/reason`, `/failed` (reasons by job)
 
 Put in place when the job is performed, behind secrets: what a job returns is never taken for a name of one.
 """
