@@ -21,7 +21,7 @@ from tests.e2e.harness import Ended, Server, document, linked, models_of, servin
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")]
 
-STEPS = 6
+STEPS = 8  # the broker remembers the last four
 DOCUMENTS = {
     "version 1": document(models=2, steps=STEPS),
     "version 2": linked(("panels", "PVInstallation", 1), ("meter", "EnergySystem", 1), objects=1, steps=STEPS),
@@ -81,15 +81,15 @@ def models(directory: Path) -> Path:
     return models_of(directory, {"plain": {}}, {"panels": {}, "meter": {}})
 
 
-# Both start up to the 4th time that events are written; the first has its steps up to the 12th, the second up to the
-# 20th; then they end. Later hits than these may not come: what happens at once is written at once.
+# Both start up to the 4th time that events are written; the first has its steps up to the 14th, the second up to the
+# 24th; then they end. Later hits than these may not come: what happens at once is written at once.
 HITS = {
     "journal.before_submit": [2],
     "journal.after_submit": [1],
-    "journal.before_append": [2, 8, 16],
-    "journal.after_append": [4, 12, 18],
-    "conductor.after_append": [5, 10, 19],
-    "conductor.before_confirm": [1, 6, 16],
+    "journal.before_append": [2, 12, 18],
+    "journal.after_append": [4, 13, 21],
+    "conductor.after_append": [5, 11, 22],
+    "conductor.before_confirm": [1, 9, 19],
 }
 
 

@@ -174,6 +174,18 @@ async def test_what_the_broker_remembers_is_told_in_order_and_numbered() -> None
     ]
 
 
+@pytest.mark.parametrize("lived", [False, True], ids=["after a restart", "after a lost link"])
+async def test_an_answer_to_a_step_that_is_kept_no_more_is_not_one_to_the_current(lived: bool) -> None:
+    bus = Remembering()
+    ours = performer(bus)
+    if lived:
+        await ours.perform("s-1", document(), Step("step:8", 8, NOW, ("a",), (), ("a",), ()))
+    bus.keep(ANSWER.format("a"))
+    bus.keep("/lifecycle/dots-so/model/s-1/a/NewStep", wire.new_step(8, STEP))
+    assert list((await ours.recover("s-1", document())).inputs) == [StepSent(NOW, "a", 8)]
+    assert ours.complete("s-1", Answered(NOW, "a")) == Answered(NOW, "a", 8)
+
+
 async def test_an_answer_that_comes_while_it_is_recalled_gets_its_number() -> None:
     bus = Remembering()
     bus.keep("/lifecycle/dots-so/model/s-1/a/NewStep", wire.new_step(7, STEP))

@@ -135,7 +135,9 @@ class DotsPerformer:
             known.held = None
         kept.sort(key=lambda message: message.sequence)
         now = self._clock()
-        recalled = [self._recalled(message, known, now) for message in kept]
+        sent: dict[str, int] = {}
+        recalled = [self._recalled(message, known, sent, now) for message in kept]
+        known.steps |= sent
         inputs = [*recalled, *(known.complete(answer) for answer in held)]
         return Recovery([what for what in inputs if what is not None], complete=complete)
 
@@ -246,12 +248,19 @@ class DotsPerformer:
             topics.step_for_all(us, run),
         )
 
-    def _recalled(self, message: Message, known: _Known, now: float) -> Input | None:
+    def _recalled(self, message: Message, known: _Known, sent: dict[str, int], now: float) -> Input | None:
         """The input that a kept message would have been; a step of ours is noted for the answers behind it."""
         levels = message.topic.split("/")
         if levels[-1] != "NewStep":
             heard = self._ear.hear(message.topic, message.payload, now)
-            return None if heard is None else known.complete(heard[1])
+            if heard is None:
+                return None
+            what = heard[1]
+            if type(what) is not Answered or what.number is not None:
+                return known.complete(what)
+            # Only the last few of each topic are kept: the first answer may be to a step from before those that are.
+            number = sent.get(what.model)
+            return None if number is None else Answered(what.now, what.model, number)
         try:
             number = wire.step_number(message.payload)
         except (DecodeError, ValueError):
@@ -259,7 +268,7 @@ class DotsPerformer:
             return None
         if levels[3] == "models":
             return StepSent(now, None, number)
-        known.steps[levels[5]] = number
+        sent[levels[5]] = number
         return StepSent(now, levels[5], number)
 
 
