@@ -64,6 +64,10 @@ class NotAllowed(PodiumError):
     """The caller has not shown who they are, or may not do this (401)."""
 
 
+class TooManyAttempts(NotAllowed):
+    """The caller has guessed too often (429)."""
+
+
 class Unavailable(PodiumError):
     """A part that is needed (broker, database, cluster) cannot be reached now; trying again may help (503)."""
 

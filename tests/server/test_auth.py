@@ -12,8 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from podium.errors import NotAllowed, SettingsError
-from podium.server.auth import SESSION_SECONDS, TOKEN_SECONDS, USER, Attempts, Auth
-from podium.server.problems import TooManyAttempts
+from podium.server.auth import SESSION_SECONDS, TOKEN_SECONDS, USER, Auth
 from tests.server.house import KEY, PASSWORD, House
 
 GUARDED = [
@@ -156,21 +155,6 @@ async def test_guessing_is_slow_and_hurts_only_the_guesser(house: House) -> None
         assert answers[-1].headers["retry-after"] == "60"
         assert (await http.post("/api/v1/session", json={"word": "guess"})).status_code == 429
     assert await house.auth.login(USER, PASSWORD)  # another caller
-
-
-def test_attempts_are_forgotten_in_time_and_bounded_in_number() -> None:
-    now = 0.0
-    attempts = Attempts(2, 60, clock=lambda: now)
-    attempts.wrong("a")
-    attempts.wrong("a")
-    with pytest.raises(TooManyAttempts):
-        attempts.check("a")
-    attempts.check("b")
-    now = 60.0
-    attempts.check("a")
-    for number in range(5000):
-        attempts.wrong(str(number))
-    assert len(attempts._wrong) == 1024
 
 
 async def test_a_stored_hash_of_the_password_does_as_well() -> None:

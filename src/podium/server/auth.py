@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import secrets
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from hashlib import sha256
 
@@ -15,9 +15,9 @@ import structlog
 from fastapi import Request
 from pydantic import SecretStr
 
+from podium.attempts import Attempts
 from podium.errors import NotAllowed, SettingsError
 from podium.server.doorway import TRUSTED, caller
-from podium.server.problems import TooManyAttempts
 
 log = structlog.get_logger()
 
@@ -27,30 +27,6 @@ TOKEN_SECONDS = 30 * 60
 SESSION_SECONDS = 12 * 3600
 SHORTEST_KEY = 32
 LOCAL_USER = "local"
-
-
-class Attempts:
-    """At most `limit` wrong guesses per caller in `seconds`; whoever has used them up waits, right or wrong."""
-
-    def __init__(self, limit: int = 10, seconds: float = 60.0, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limit = limit
-        self._seconds = seconds
-        self._clock = clock
-        self._wrong: OrderedDict[str, list[float]] = OrderedDict()
-
-    def check(self, who: str) -> None:
-        """Raises: TooManyAttempts."""
-        since = self._clock() - self._seconds
-        recent = [at for at in self._wrong.get(who, ()) if at > since]
-        if len(recent) >= self._limit:
-            log.warning("auth.too_many_attempts", caller=who)
-            raise TooManyAttempts("too many wrong attempts", hint=f"Wait {self._seconds:.0f} seconds and try again")
-
-    def wrong(self, who: str) -> None:
-        since = self._clock() - self._seconds
-        self._wrong[who] = [*(at for at in self._wrong.pop(who, ()) if at > since), self._clock()][-self._limit :]
-        if len(self._wrong) > 1024:
-            self._wrong.popitem(last=False)
 
 
 class Auth:

@@ -21,6 +21,7 @@ from podium.errors import (
     NotFound,
     PodiumError,
     SettingsError,
+    TooManyAttempts,
     Unavailable,
 )
 from podium.faults import SHOWN, place, worded
@@ -29,10 +30,6 @@ log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 FORM = "application/x-www-form-urlencoded"
-
-
-class TooManyAttempts(NotAllowed):
-    """The caller has guessed too often (429)."""
 
 
 STATUS: Mapping[type[PodiumError], HTTPStatus] = {

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from podium.dialects.diastema import token
+from podium.dialects.diastema.token import Token
+from podium.errors import NotAllowed, TooManyAttempts
 from podium.runs.events import RunState
 from tests.dialects.diastema.house import House, house
 from tests.dialects.diastema.playbooks import KEY, ingestion, job, playbook
@@ -36,6 +41,37 @@ async def test_without_the_token_nothing_else_is_said(at_home: House, path: str,
 async def test_what_is_no_json_has_no_token(at_home: House, content: bytes) -> None:
     answer = await send(at_home, "/analysis", content=content)
     assert (answer.status_code, answer.json()["where"]) == (401, "diastema-token")
+
+
+async def test_guessing_the_token_is_slow_and_locks_nobody_out(
+    tmp_path: Path, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(token, "PAUSE", 0.05)
+    wrong = {"diastema-token": "guess"}
+    async with house(tmp_path, platform) as made:
+        first = [(await made.post(path, wrong)).status_code for path in ["/analysis", "/ingestion"] * 5]
+        assert first == [401] * 10
+        for path in ("/analysis", "/ingestion", "/analysis/validate"):
+            answer = await made.post(path, {**short(), **wrong})
+            assert (answer.status_code, answer.headers["retry-after"]) == (429, "60")
+        many = await asyncio.gather(*(made.post("/analysis", wrong) for _ in range(token.MOST_WAITING + 5)))
+        assert {answer.status_code for answer in many} == {429}
+        assert await made.analysed(short())  # the right one, from the same address
+
+
+async def test_only_so_many_guesses_wait() -> None:
+    guarded = Token(SecretStr(KEY), pause=3600)
+    for _ in range(10):
+        with pytest.raises(NotAllowed):
+            await guarded.check({"diastema-token": "guess"}, "a")
+    waiting = [asyncio.create_task(guarded.check({"diastema-token": KEY}, "a")) for _ in range(token.MOST_WAITING)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooManyAttempts):
+        await guarded.check({"diastema-token": KEY}, "a")
+    await guarded.check({"diastema-token": KEY}, "another")
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
 
 
 @pytest.mark.parametrize("key", [None, ""])

@@ -21,7 +21,7 @@ from podium.dialects.diastema.token import Token
 from podium.dialects.diastema.trial import Trial
 from podium.dialects.diastema.validator import Verdict
 from podium.dialects.documents import parsed
-from podium.errors import DocumentRefused, Fault, NotAllowed, PodiumError
+from podium.errors import DocumentRefused, Fault, NotAllowed, PodiumError, TooManyAttempts
 from podium.faults import refuse
 from podium.runs.events import Json, Run, Submission
 
@@ -61,7 +61,7 @@ def routes(
             given = await asyncio.to_thread(parsed, await request.body())
         except DocumentRefused as error:
             raise NotAllowed(f"the token is missing: {error.problem}", where=TOKEN) from None
-        token.check(given)
+        await token.check(given, _caller(request))
         return given
 
     async def submit(submission: Submission, key: str | None) -> Run:
@@ -97,7 +97,9 @@ def routes(
         try:
             given = await asyncio.to_thread(parsed, await request.body())
             refuse([Fault(key, "is missing") for key in TOP_KEYS if key not in given])
-            token.check(given)
+            await token.check(given, _caller(request))
+        except TooManyAttempts:
+            raise
         except (DocumentRefused, NotAllowed) as error:
             return _verdict(INVALID, error.faults or [Fault(error.where or "", error.problem, error.hint)])
         verdict = await validator.check(given, records.features)
@@ -122,6 +124,10 @@ def routes(
         return await records.documents.find(database, collection, wanted, limit=limit)
 
     return router
+
+
+def _caller(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 async def _in_time(verdict: Awaitable[Verdict]) -> Verdict | None:
