@@ -108,6 +108,14 @@ def test_names_of_existing_deployments(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.series.full == "http://root:a%3Ab@influx:8086/GO-e"
 
 
+@pytest.mark.parametrize(
+    "url", ["mongodb://a,,b", "mongodb://a:1,b:65536", "mongodb://u:p@a,v:q@b", "mongodb+srv://a,b", "http://a,b"]
+)
+def test_only_a_mongodb_has_many_hosts_and_each_must_be_one(url: str) -> None:
+    with pytest.raises(ValueError, match="not a URL"):
+        Location.parse(url)
+
+
 def test_passwords_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PODIUM_SECRET_KEY", "hunter2")
     settings = load(broker="mqtt://user:hunter2@host", database="postgresql://user:hunter2@host/db", password="hunter2")
@@ -151,7 +159,16 @@ def test_the_artifact_store_has_the_names_of_the_field(monkeypatch: pytest.Monke
     assert (place.url, place.full) == ("http://minio:9001", "http://podium:p%40ss@minio:9001")
 
 
-@pytest.mark.parametrize("url", ["mqtt://h:1", "mqtt://u@h", "mqtt://u:p@h", "http://%C3%BC:%40%2F@h:1/x?y=z"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mqtt://h:1",
+        "mqtt://u@h",
+        "mqtt://u:p@h",
+        "http://%C3%BC:%40%2F@h:1/x?y=z",
+        "mongodb://u:p@a:1,b:2,[::1]:3,c/?replicaSet=x",
+    ],
+)
 def test_a_location_is_taken_apart_and_put_together_again(url: str) -> None:
     assert Location.parse(url).full == url
 

@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, quote, unquote
 from pydantic import SecretStr
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
-_PLACE = re.compile(r"(?:[^\s:@\[\]]*|\[[0-9A-Fa-f:.%]+\])(?::(?P<port>[0-9]{1,5}))?")
+_MANY_HOSTS = {"mongodb"}  # whose replica sets are written as a:1,b:2
+_PLACE = re.compile(r"(?:[^\s:@,\[\]]*|\[[0-9A-Fa-f:.%]+\])(?::(?P<port>[0-9]{1,5}))?")
 _SECRET_WORDS = {"password", "passwd", "pwd", "sslpassword", "p"}
 _ENCODE = "A character such as / @ : # ? % in a user or password must be percent-encoded (/ as %2F, @ as %40)"
 
@@ -31,7 +32,13 @@ class Location:
         authority, beyond = rest[:cut], rest[cut:]
         user, at, place = authority.rpartition("@")
         name, _, secret = user.partition(":")
-        if "@" in user or (scheme.lower() != "sqlite" and "@" in beyond) or not is_place(place) or (at and not place):
+        places = place.split(",") if scheme.lower() in _MANY_HOSTS else [place]
+        if (
+            "@" in user
+            or (scheme.lower() != "sqlite" and "@" in beyond)
+            or not all(map(is_place, places))
+            or ("" in places and (at or len(places) > 1))
+        ):
             raise ValueError(f"not a URL: behind its scheme comes user:password@host:port. {_ENCODE}")
         if _SECRET_WORDS & {key.lower() for key, _ in parse_qsl(beyond.partition("?")[2], keep_blank_values=True)}:
             raise ValueError("a password is written before the host, as user:password@host, not behind a `?`")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -158,3 +160,10 @@ async def test_every_password_it_has_is_kept_out_of_what_is_shown() -> None:
     async with started(**given) as podium:
         secrets = [given["password"], given["secret_key"], *broker_passwords()]
         assert podium.secrets.redact(" ".join(secrets)) == "*** *** *** ***"
+
+
+def test_what_few_need_is_loaded_when_it_is_needed() -> None:
+    heavy = {"aiobotocore", "aiohttp", "bson", "duckdb", "fsspec", "matplotlib", "nats", "psycopg", "pymongo", "s3fs"}
+    code = f"import sys, podium.stack.whole; print(*{heavy!r} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

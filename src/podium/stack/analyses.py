@@ -13,7 +13,7 @@ from podium.dialects.diastema.models import Access
 from podium.dialects.diastema.places import Which
 from podium.locations import Location
 from podium.settings import DiastemaSettings, Settings
-from podium.stores.documents_mongo import MongoDocuments
+from podium.stores.documents import Documents
 from podium.stores.documents_sql import SqlDocuments
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def diastema(house: House) -> DiastemaDialect:
     )
     stores = Stores(
         artifacts=house.jobs.artifacts,
-        documents=MongoDocuments(mongo.full, mongo.url) if mongo else ours,
+        documents=_mongo(mongo) if mongo else ours,
         ours=ours,
         access=_access(house.settings),
     )
@@ -49,11 +49,18 @@ def diastema(house: House) -> DiastemaDialect:
         check_image=house.check_image,
         front_end=settings.frontend.full if settings.frontend else None,
         pause=settings.poll_seconds,
+        output_seconds=settings.output_seconds,
         job_timeout=settings.job_timeout_seconds,
         resolve=house.resolve,
         note=house.note,
         redact=house.redact,
     )
+
+
+def _mongo(where: Location) -> Documents:
+    from podium.stores.documents_mongo import MongoDocuments  # its driver takes a tenth of a second
+
+    return MongoDocuments(where.full, where.url)
 
 
 def _given(settings: DiastemaSettings) -> dict[Which, str]:
@@ -68,7 +75,7 @@ def _given(settings: DiastemaSettings) -> dict[Which, str]:
 
 def _access(settings: Settings) -> Access:
     cluster, mongo, place = urlsplit(settings.diastema.master.url), settings.diastema.mongo, settings.artifacts_place
-    documents = urlsplit(mongo.url) if mongo else None
+    documents = urlsplit(mongo.url.partition(",")[0]) if mongo else None  # the first of a replica set
     objects = urlsplit(place.url) if isinstance(place, Location) else None
     return Access(
         master_host=cluster.hostname or "",

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from podium.dialects.diastema import reading
+from podium.engines.flow.document import Retry
 from podium.errors import Unavailable
 from podium.runs.events import RunState
 from podium.stores.artifacts_directory import DirectoryArtifacts
+from podium.stores.documents import Key
+from podium.stores.documents_sql import SqlDocuments
 from tests.dialects.diastema.house import House, house
 from tests.dialects.diastema.playbooks import ingestion, job, playbook
 from tests.parts.diastema_services import Platform
@@ -211,14 +216,15 @@ async def test_what_an_earlier_run_left_at_a_service_is_not_taken_for_this_ones(
     tmp_path: Path, platform: Platform
 ) -> None:
     """The service says `complete` of the same job id, of the run before; ours was never told of."""
-    async with house(tmp_path / "first", platform) as made:
+    artifacts = DirectoryArtifacts(tmp_path / "artifacts")
+    async with house(tmp_path / "first", platform, artifacts=artifacts) as made:
         await made.analysed(chain())
     home = tmp_path / "second"
     stuck = _Stuck(tmp_path / "artifacts")
     async with house(home, platform, artifacts=stuck) as made:
         answer = await made.post("/analysis", chain())
         await stuck.asked.wait()
-    async with house(home, platform) as made:
+    async with house(home, platform, artifacts=artifacts) as made:
         run = await made.conductor.wait(answer.json()["id"])
     assert run.state is RunState.SUCCEEDED
     assert platform.begun("job-2") == 2
@@ -236,9 +242,9 @@ class _Stuck(DirectoryArtifacts):
         await asyncio.Event().wait()
 
 
-async def test_artifacts_that_are_away_for_a_moment_cost_an_attempt(tmp_path: Path, platform: Platform) -> None:
+async def test_artifacts_that_are_away_for_a_while_are_waited_for(tmp_path: Path, platform: Platform) -> None:
     class Away(DirectoryArtifacts):
-        times = 1
+        times = 5  # more than there are attempts
 
         async def make_folder(self, path: str) -> None:
             if self.times:
@@ -275,3 +281,140 @@ async def test_an_analysis_that_ended_while_nobody_listened_is_not_done_again(
     assert run.state is RunState.SUCCEEDED, run.error
     assert platform.begun("job-3") == 1
     assert "metis/analysis-a1f/classified-3/_SUCCESS" not in await artifacts.list("metis")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_RETRY", Retry(attempts=2, delay=0))
+
+
+async def test_a_service_that_is_complete_before_its_output_is_there_is_waited_for(
+    tmp_path: Path, platform: Platform
+) -> None:
+    class Late(DirectoryArtifacts):
+        looks = 0
+
+        async def list(self, path: str) -> list[str]:
+            self.looks += 1
+            return await super().list(path) if self.looks > 2 else []
+
+    artifacts = Late(tmp_path / "artifacts")
+    async with house(tmp_path, platform, artifacts=artifacts) as made:
+        run = await made.analysed(chain())
+    assert run.state is RunState.SUCCEEDED
+    assert (artifacts.looks, platform.begun("job-2")) == (3, 1)
+
+
+@pytest.mark.parametrize(("given", "path"), [("analysis", "analysis-a1f/cleaned-2"), ("ingestion", "datasets/ships")])
+async def test_output_that_never_comes_fails_the_job_after_it_was_done_again(
+    tmp_path: Path, platform: Platform, impatient: None, given: str, path: str
+) -> None:
+    platform.write = lambda _path, _content: None
+    async with house(tmp_path, platform, output_seconds=0.1) as made:
+        run = await made.ended(await made.post(f"/{given}", chain() if given == "analysis" else ingestion()))
+    assert run.state is RunState.FAILED
+    assert run.error
+    assert f"is complete, and 0.1 s later there is nothing in metis/{path}/" in run.error.reason
+    assert platform.begun("job-2" if given == "analysis" else "i77") == 2
+
+
+async def test_where_services_write_elsewhere_output_is_not_looked_for(tmp_path: Path, platform: Platform) -> None:
+    platform.write = lambda _path, _content: None
+    async with house(tmp_path, platform, output_seconds=0) as made:
+        assert (await made.analysed(chain(model()))).state is RunState.SUCCEEDED
+
+
+async def test_a_store_that_does_not_answer_is_no_output_that_is_missing(
+    tmp_path: Path, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hanging(DirectoryArtifacts):
+        hangs = 1
+
+        async def list(self, path: str) -> list[str]:
+            if self.hangs:
+                self.hangs -= 1
+                await asyncio.Event().wait()
+            return await super().list(path)
+
+    async with house(tmp_path, platform, artifacts=Hanging(tmp_path / "artifacts"), output_seconds=0.1) as made:
+        run = await made.analysed(chain())
+        assert any("the artifact store does not answer in time" in line for _, _, line in made.lines)
+    assert (run.state, platform.begun("job-2")) == (RunState.SUCCEEDED, 1)
+
+
+def failing_beside_a_branch() -> dict[str, Any]:
+    """The first of two branches fails; the second has three jobs."""
+    branch = [job(11, "dataset", 0, [12]), *(job(n, "cleaning", n - 1, [n + 1]) for n in (12, 13, 14))]
+    book = chain()
+    book["jobs"] += [*branch, job(15, "data-sink", 14)]
+    return book
+
+
+async def test_an_error_is_told_when_it_happens_and_only_once(at_home: House, platform: Platform) -> None:
+    platform.seconds = 0.3
+    platform.errors["job-2"] = "no rows are left"
+    await at_home.analysed(failing_beside_a_branch())
+    texts = [one[one["message"]].partition(" for the analysis")[0] for one in platform.told]
+    assert texts.count("no rows are left") == 1
+    assert texts.index("no rows are left") <= 1  # at the time of the other branch's first job
+    assert texts[2:] == [
+        *["Cleaning executed"] * 2,
+        "Data Sink Executed",
+        "Analysis with the given ID terminated with error: a1f",
+    ]
+
+
+async def test_a_failure_that_is_tried_again_is_told_when_it_is_for_good(
+    at_home: House, platform: Platform, impatient: None
+) -> None:
+    platform.refusals["data-cleaning"] = [500, 503]
+    await at_home.analysed(chain())
+    told = errors(platform)
+    assert "answered 503: not now for the analysis with ID: a1f" in told[0]
+    assert told[1:] == ["Analysis with the given ID terminated with error: a1f"]
+
+
+async def test_an_error_that_was_told_is_not_told_again_after_a_restart(tmp_path: Path, platform: Platform) -> None:
+    platform.seconds = 0.5
+    platform.errors["job-2"] = "no rows are left"
+    home, artifacts = tmp_path / "other", DirectoryArtifacts(tmp_path / "artifacts")
+    async with house(home, platform, artifacts=artifacts) as first:
+        answer = await first.post("/analysis", failing_beside_a_branch())
+        await asyncio.to_thread(platform.wait, lambda: errors(platform))
+    async with house(home, platform, artifacts=artifacts) as second:
+        await second.conductor.wait(answer.json()["id"])
+        assert await second.ours.find("podium", f"diastema messages of {answer.json()['id']}") == []
+    assert [text.partition(" for ")[0] for text in errors(platform)] == [
+        "no rows are left",
+        "Analysis with the given ID terminated with error: a1f",
+    ]
+
+
+async def test_records_that_are_away_keep_no_job_waiting_and_are_filled_in(
+    tmp_path: Path, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Away(SqlDocuments):
+        away = True
+
+        async def put(self, database: str, collection: str, key: Key, document: Mapping[str, Any]) -> None:
+            if self.away and collection.startswith("analysis_"):
+                raise Unavailable("the records are away")
+            await super().put(database, collection, key, document)
+
+    records = Away(f"sqlite:///{tmp_path / 'records.db'}")
+    shown = chain(job(3, "classification", 2, [9, 4]))
+    shown["jobs"].append(job(4, "visualization", 3, label="plot"))
+    async with house(tmp_path, platform, documents=records) as made:
+        answer = await made.post("/analysis", shown)
+        await asyncio.to_thread(platform.wait, lambda: len(platform.told) == 5)  # all but the end
+        assert await records.find("metis", "analysis_a1f") == []
+        records.away = False
+        assert (await made.ended(answer)).state is RunState.SUCCEEDED
+        found = await records.find("metis", "analysis_a1f")
+    assert sorted(one.get("minio-path", "-") for one in found) == [
+        "-",
+        "diastemaviz/job-3",
+        "metis/analysis-a1f/classified-3",
+        "metis/analysis-a1f/cleaned-2",
+    ]
+    assert next(one for one in found if one.get("minio-path") == "diastemaviz/job-3")["job-json"] == shown["jobs"][4]

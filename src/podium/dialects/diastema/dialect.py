@@ -21,9 +21,10 @@ from podium.dialects.diastema.places import Places, Which
 from podium.dialects.diastema.reading import ANALYSIS, END, INGESTED, INGESTION, Reader
 from podium.dialects.diastema.records import Records
 from podium.dialects.diastema.routes import routes
+from podium.dialects.diastema.telling import Telling, of_analysis, of_ingestion
 from podium.dialects.diastema.token import Token
 from podium.dialects.diastema.trial import Trial
-from podium.dialects.diastema.work import Services, Tools
+from podium.dialects.diastema.work import OUTPUT_SECONDS, Services, Tools
 from podium.dialects.documents import parsed
 from podium.dialects.port import Kind
 from podium.engines.flow.document import FlowDocument
@@ -69,6 +70,7 @@ class DiastemaDialect:
         check_image: refuses an image that nothing stands for; None: none can be started.
         front_end: who is told; None: nobody.
         pause: the longest between two looks at a service's progress, in seconds.
+        output_seconds: within which output must be there when a service says that it is complete; 0: it is not looked.
         job_timeout: of an attempt at a job, in seconds.
         resolve: puts the values of secrets in place of their names.
         note: keeps a line in the log of a job: run, job, line.
@@ -90,6 +92,7 @@ class DiastemaDialect:
         check_image: Callable[[str], None] | None = None,
         front_end: str | None = None,
         pause: float = LONGEST,
+        output_seconds: float = OUTPUT_SECONDS,
         job_timeout: float = 24 * 3600.0,
         resolve: Callable[[Any], Any] = lambda value: value,
         note: Callable[[str, str, str], None] = lambda _run, _node, _line: None,
@@ -103,13 +106,14 @@ class DiastemaDialect:
         self._token = Token(key)
         self._reader = Reader(job_timeout)
         self._records = Records(stores.documents)
-        self._front = FrontEnd(self._client, front_end)
         places, memory = Places(services, run_service, check_image), Memory(stores.ours)
+        self._front = FrontEnd(self._client, front_end, memory)
         tools = Tools(
             services=Services(self._client, places, memory, pause=pause),
             artifacts=stores.artifacts,
             records=self._records,
             front=self._front,
+            output_seconds=output_seconds,
         )
         self._trial = Trial(self._client, places)
         model = Model(tools, places, memory, stores.access)
@@ -123,8 +127,11 @@ class DiastemaDialect:
             "diastema.clustering": model,
             "diastema.visualization": kinds.Visualization(tools),
             "diastema.data-sink": kinds.Sink(tools),
+        }
+        jobs = {name: Telling(kind, self._front, of_analysis, redact) for name, kind in jobs.items()}
+        jobs |= {
             END: End(tools, memory, desk.run, clock),
-            INGESTION: Ingest(tools),
+            INGESTION: Telling(Ingest(tools), self._front, of_ingestion, redact),
             INGESTED: Ingested(tools, memory),
         }
         self._performer = FlowPerformer(jobs, clock, resolve=resolve, note=note, redact=redact)

@@ -6,9 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from podium.dialects.diastema.memory import Memory
-from podium.dialects.diastema.work import Tools
+from podium.dialects.diastema.patience import patiently
+from podium.dialects.diastema.telling import of_analysis, tell_reasons
+from podium.dialects.diastema.titles import TITLES
+from podium.dialects.diastema.work import UNRECORDED, Tools
 from podium.jobs.port import Job
 from podium.runs.events import Json, Run
+
+_THE_END = "#end"  # which no job can be called
 
 
 class End:
@@ -30,34 +35,41 @@ class End:
         pass
 
     async def perform(self, job: Job) -> Json:
-        about = job.document["diastema"]
-        organisation, analysis = str(about["organisation"]), str(about["analysis"])
-        outcome: Mapping[str, Any] = job.outcome or {}
-        done = [result for result in job.inputs.values() if isinstance(result, dict)]
-        steps = [result["step"] for result in done]
-        labels = {str(result["label"]) for result in done if "label" in result}
-        await self._tools.records.keep_only(organisation, analysis, steps, labels)
-        if outcome.get("state") == "succeeded":
-            milliseconds = await self._milliseconds(job.run)
-            await self._tools.records.completed(organisation, analysis, about.get("metadata"), milliseconds)
-            await self._tools.front.update(job.run, f"Analysis completed with ID: {analysis}")
+        await patiently(job.note, lambda: self._record(job))
+        front, analysis = self._tools.front, job.document["diastema"]["analysis"]
+        if _state(job) == "succeeded":
+            await front.update(job.run, _THE_END, f"Analysis completed with ID: {analysis}")
         else:
-            await self._tools.records.ended(organisation, analysis, str(outcome.get("state")))
-            for reason in reasons(outcome):
-                await self._tools.front.error(job.run, f"{reason} for the analysis with ID: {analysis}")
-            await self._tools.front.error(job.run, f"Analysis with the given ID terminated with error: {analysis}")
+            await tell_reasons(front, job, of_analysis(job))
+            await front.error(job.run, _THE_END, f"Analysis with the given ID terminated with error: {analysis}")
         return None
 
+    async def _record(self, job: Job) -> None:
+        about, records = job.document["diastema"], self._tools.records
+        organisation, analysis = str(about["organisation"]), str(about["analysis"])
+        done = {name: result for name, result in job.inputs.items() if isinstance(result, dict)}
+        for name, result in done.items():
+            if UNRECORDED in result:
+                path, kind = str(result["path"]), TITLES[str(result["title"])].record
+                call = job.document["flow"]["jobs"][name]["call"]
+                await records.job(organisation, analysis, path, kind, call)
+        steps = [result["step"] for result in done.values()]
+        labels = {str(result["label"]) for result in done.values() if "label" in result}
+        await records.keep_only(organisation, analysis, steps, labels)
+        if _state(job) == "succeeded":
+            milliseconds = await self._milliseconds(job.run)
+            await records.completed(organisation, analysis, about.get("metadata"), milliseconds)
+        else:
+            await records.ended(organisation, analysis, _state(job))
+
     async def released(self, run: str) -> None:
-        await self._memory.forget(run)
         self._tools.front.released(run)
+        await self._memory.forget(run)
 
     async def _milliseconds(self, run: str) -> int:
         found = await self._run(run)
         return round((self._clock() - (found.started or found.submitted)) * 1000)
 
 
-def reasons(outcome: Mapping[str, Any]) -> list[str]:
-    """Why it did not succeed; of jobs if any failed, else of the run."""
-    failed = outcome.get("failed") or {}
-    return list(failed.values()) or [str(outcome.get("reason") or outcome.get("state"))]
+def _state(job: Job) -> str:
+    return str((job.outcome or {}).get("state"))

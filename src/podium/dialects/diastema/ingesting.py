@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from podium.dialects.diastema.ending import reasons
 from podium.dialects.diastema.memory import Memory
+from podium.dialects.diastema.patience import patiently
+from podium.dialects.diastema.telling import of_ingestion, tell_reasons
 from podium.dialects.diastema.work import Tools
 from podium.jobs.port import Job, JobFailed
 from podium.runs.events import Json
@@ -26,14 +27,16 @@ class Ingest:
     async def perform(self, job: Job) -> Json:
         call, organisation = job.call, str(job.document["diastema"]["organisation"])
         output = f"{organisation}/datasets/{call['label']}"
-        await self._tools.artifacts.make_folder(output)
+        await self._tools.make_folder(job, output)
         body = {"minio-output": output, "job-id": call["id"], "ingestion_json": call["ingestion_json"]}
         await self._tools.services.done(job, "services", SERVICE, call["id"], body)
+        await self._tools.written(job, SERVICE, output)
         said = await self._tools.services.read("services", f"{SERVICE}/{call['id']}")
         features = said.get("features") if isinstance(said, dict) else None
         if not isinstance(features, list):
             raise JobFailed("the ingestion service is done and tells no features", final=True)
-        await self._tools.records.ingested(organisation, str(call["user"]), str(call["label"]), features)
+        user, label = str(call["user"]), str(call["label"])
+        await patiently(job.note, lambda: self._tools.records.ingested(organisation, user, label, features))
         return {"path": output, "features": len(features)}
 
 
@@ -50,10 +53,9 @@ class Ingested:
     async def perform(self, job: Job) -> Json:
         outcome: Mapping[str, Any] = job.outcome or {}
         if outcome.get("state") != "succeeded":
-            for reason in reasons(outcome):
-                await self._tools.front.error(job.run, f"{reason} for the ingestion with ID: {job.call['id']}")
+            await tell_reasons(self._tools.front, job, of_ingestion(job))
         return None
 
     async def released(self, run: str) -> None:
-        await self._memory.forget(run)
         self._tools.front.released(run)
+        await self._memory.forget(run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from podium.dialects.diastema.patience import patiently
 from podium.dialects.diastema.places import Which
 from podium.dialects.diastema.playbook import text
 from podium.dialects.diastema.work import Tools, Work
@@ -46,10 +47,10 @@ class ByService:
 
     async def perform(self, job: Job) -> Json:
         work = Work(job)
-        await self._tools.artifacts.make_folder(work.output)
+        await self._tools.make_folder(job, work.output)
         await self._tools.services.done(job, self._which, self._name, work.id, self._body(work))
-        await self._tools.finish(work, work.output)
-        return work.result(path=work.output)
+        await self._tools.written(job, self._name, work.output)
+        return await self._tools.finish(work, work.output)
 
 
 class Visualization:
@@ -65,13 +66,12 @@ class Visualization:
         work = Work(job)
         [before] = work.before
         folder, label = f"{PLOTS}/{before['id']}", text(job.call["label"])
-        paths = await self._tools.artifacts.list(folder)
+        paths = await patiently(job.note, lambda: self._tools.artifacts.list(folder))
         if not paths:
             job.note(f"there is nothing in {folder}/ to be shown")
-        await self._tools.records.plots(work.analysis, label, paths)
-        await self._tools.front.visualize(job.run, folder, before["title"], before["column"])
-        await self._tools.finish(work, folder)
-        return work.result(path=folder, label=label, paths=paths[:_MOST_PATHS])
+        await patiently(job.note, lambda: self._tools.records.plots(work.analysis, label, paths))
+        await self._tools.front.visualize(job.run, job.node, folder, before["title"], before["column"])
+        return await self._tools.finish(work, folder, label=label, paths=[*paths[:_MOST_PATHS]])
 
 
 class Sink:
@@ -89,8 +89,7 @@ class Sink:
         await self._tools.services.told(
             job, "services", "data-sink", {"key": key, "data": {"key": key, "data": work.id}}
         )
-        await self._tools.finish(work, "")
-        return work.result()
+        return await self._tools.finish(work)
 
 
 def cleaning(work: Work) -> dict[str, Json]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from podium.dialects.diastema.memory import Memory
+from podium.dialects.diastema.patience import patiently
 from podium.dialects.diastema.places import Places
 from podium.dialects.diastema.titles import DEFAULT_ALGORITHM, chosen, short_name
 from podium.dialects.diastema.work import Tools, Work
@@ -81,12 +82,15 @@ class Model:
             algorithm, parameters = await self._best(work, algorithm, parameters)
         algorithm = algorithm or DEFAULT_ALGORITHM[work.title]
         if parameters:
-            await self._tools.records.parameters(work.id, parameters)
-        await self._tools.artifacts.make_folder(work.output)
+            await patiently(job.note, lambda: self._tools.records.parameters(work.id, parameters))
+        await self._tools.make_folder(job, work.output)
         await self._train(work, algorithm, parameters)
-        await self._tools.artifacts.remove(f"{work.output}/{_DONE}")
-        await self._tools.finish(work, work.output)
-        return work.result(path=work.output, algorithm=algorithm, params=parameters)
+        await self._tools.written(job, ANALYTICS, work.output)
+        await self._remove(job, f"{work.output}/{_DONE}")
+        return await self._tools.finish(work, work.output, algorithm=algorithm, params=parameters)
+
+    async def _remove(self, job: Job, path: str) -> None:
+        await patiently(job.note, lambda: self._tools.artifacts.remove(path))
 
     async def _best(
         self, work: Work, algorithm: str | None, parameters: Mapping[str, Any]
@@ -110,8 +114,10 @@ class Model:
     async def _train(self, work: Work, algorithm: str, parameters: Mapping[str, Any]) -> None:
         job = work.job
         finished = f"{work.output}/{_DONE}"
-        if await self._memory.knows(job, ANALYTICS) and finished in await self._tools.artifacts.list(work.output):
-            return  # it came to its end while nobody listened
+        if await self._memory.knows(job, ANALYTICS):
+            found = await patiently(job.note, lambda: self._tools.artifacts.list(work.output))
+            if finished in found:
+                return  # it came to its end while nobody listened
         message = {
             **self._access.message(),
             "path": _PATHS[work.title],
@@ -126,7 +132,7 @@ class Model:
             message["artifacts"] = self._access.artifacts
         if self._access.parameters:
             message["params"] = dict(parameters)
-        await self._tools.artifacts.remove(finished)
+        await self._remove(job, finished)
         await self._memory.told(job, ANALYTICS)
         place = (await self._places.url(ANALYTICS)).partition("://")[2]
         said = await submit(f"tcp://{place}", message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -9,18 +10,24 @@ from urllib.parse import quote
 
 from podium.dialects.diastema.frontend import FrontEnd
 from podium.dialects.diastema.memory import Memory
+from podium.dialects.diastema.patience import patiently
 from podium.dialects.diastema.places import Places, Which
 from podium.dialects.diastema.playbook import text
 from podium.dialects.diastema.reading import inputs_of
 from podium.dialects.diastema.records import Records
 from podium.dialects.diastema.titles import TITLES, Title
+from podium.errors import Unavailable
 from podium.jobs.client import Client, ServiceFailed
 from podium.jobs.http import IDEMPOTENCY_KEY, Progress, Request, Status, follow, send, start
+from podium.jobs.polling import confirmed
 from podium.jobs.port import Job, JobFailed
 from podium.runs.events import Json
 from podium.stores.artifacts import Artifacts
 
 ACCEPT_SECONDS = 300.0  # some services answer only when they have done it
+OUTPUT_SECONDS = 10.0
+RECORD_SECONDS = 2.0  # that a job waits for its record to be written, before it is left to the end of the run
+UNRECORDED = "unrecorded"  # in the result of a job whose record is
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,10 @@ class Services:
             raise JobFailed(error.reason, final=True) from None  # it looked at the data, and would do so again
         return said if isinstance(said, dict) else {}
 
+    async def again(self, job: Job, name: str) -> None:
+        """Have the next attempt tell the service again."""
+        await self._memory.untold(job, name)
+
     async def told(self, job: Job, which: Which, name: str, body: Json) -> None:
         """Raises: JobFailed."""
         request = Request(url=f"{await self._places.url(which)}/{name}", body=body, answer_within=ACCEPT_SECONDS)
@@ -123,16 +134,61 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What kinds of job are given."""
+    """What kinds of job are given.
+
+    Args:
+        output_seconds: within which output must be there when a service says that it is complete; 0: it is not looked.
+    """
 
     services: Services
     artifacts: Artifacts
     records: Records
     front: FrontEnd
+    output_seconds: float = OUTPUT_SECONDS
 
-    async def finish(self, work: Work, path: str) -> None:
-        """Write down that a job is done, and tell."""
-        if work.kind.record:
-            await self.records.job(work.organisation, work.analysis, path, work.kind.record, work.job.call)
+    async def make_folder(self, job: Job, path: str) -> None:
+        await patiently(job.note, lambda: self.artifacts.make_folder(path))
+
+    async def written(self, job: Job, service: str, path: str) -> None:
+        """Until there is something at `path`, which need not be when the service says so. Raises: JobFailed."""
+        if not self.output_seconds or await patiently(job.note, lambda: self._is_there(path)):
+            return
+        await self.services.again(job, service)
+        raise JobFailed(f"{service} is complete, and {self.output_seconds:g} s later there is nothing in {path}/")
+
+    async def finish(self, work: Work, path: str = "", **more: Json) -> Json:
+        """Write down that a job is done, tell, and give its result."""
+        if path:
+            more["path"] = path
+        if work.kind.record and not await self._recorded(work, path):
+            more[UNRECORDED] = True
         if work.kind.told:
-            await self.front.update(work.job.run, f"{work.kind.told} for the analysis with ID: {work.analysis}")
+            text = f"{work.kind.told} for the analysis with ID: {work.analysis}"
+            await self.front.update(work.job.run, work.job.node, text)
+        return work.result(**more)
+
+    async def _is_there(self, path: str) -> bool:
+        looked = False
+
+        async def look() -> bool:
+            nonlocal looked
+            found = await self.artifacts.list(path)
+            looked = True
+            return bool(found)
+
+        if await confirmed(look, within=self.output_seconds):
+            return True
+        if not looked:
+            raise Unavailable("the artifact store does not answer in time", where=path)
+        return False
+
+    async def _recorded(self, work: Work, path: str) -> bool:
+        """No job is kept waiting by a store that only people read; what is missing is written at the end."""
+        try:
+            async with asyncio.timeout(RECORD_SECONDS):
+                await self.records.job(work.organisation, work.analysis, path, work.kind.record, work.job.call)
+        except (TimeoutError, Unavailable) as error:
+            reason = str(error) or "the records do not answer in time"
+            work.job.note(f"its record is written when the run ends: {reason}")
+            return False
+        return True
