@@ -160,6 +160,25 @@ async def test_what_has_run_can_be_looked_at_with_nothing_running(podium: Termin
     assert (await podium("events", run, "--follow")).code == 2  # nobody is there who could tell more
 
 
+async def test_a_run_is_named_by_how_its_id_begins_or_as_the_newest(podium: Terminal) -> None:
+    assert (await podium("models", "add", "pv:1")).code == 0
+    assert "there is no run yet" in (await podium("status", "last")).err
+    models_file(podium.directory)
+    podium.write(document(steps=1))
+    older, newer = [(await podium(*RUN, "--json")).json["id"] for _ in range(2)]
+    for words, run in (((older[:-1],), older), (("last",), newer), (("-",), newer)):
+        assert (await podium("status", *words, "--json")).json["id"] == run
+    assert "step 1 finished" in (await podium("events", older[:-1])).out
+    assert "--- plain-1" in (await podium("logs", "last", "--tail", "1")).out
+    assert "no results" in (await podium("results", "-")).err
+    assert (await podium("cancel", older[:-1])).out.startswith(f"{older}  succeeded")
+    several = await podium("events", "e2e-" if older[4] != newer[4] else older[:5])
+    assert several.code == 2
+    assert older in several.err
+    assert newer in several.err
+    assert f"{older[1:]!r}" in (await podium("status", older[1:])).err  # it begins otherwise
+
+
 async def test_a_document_is_handed_to_the_podium_that_owns_the_data_directory(podium: Terminal) -> None:
     models_file(podium.directory)
     podium.write(document(steps=4))

@@ -25,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def status(
-    run: Annotated[str | None, typer.Argument(help="The run's id; without it, all runs.")] = None,
+    run: options.MaybeRun = None,
     search: Annotated[str | None, typer.Option(help="Only runs with this in their name or id.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500)] = 20,
     json: options.Json = False,
@@ -37,7 +37,7 @@ def status(
 
 
 def events(
-    run: Annotated[str | None, typer.Argument(help="The run's id; without it, all runs.")] = None,
+    run: options.MaybeRun = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more, until the run has ended.")] = False,
     json: options.Json = False,
     data: options.Data = None,
@@ -75,9 +75,10 @@ def results(
 
 
 async def _one(settings: Settings, run: str, *, json: bool) -> None:
-    from podium.cli.reach import on_record
+    from podium.cli.reach import named, on_record
 
     async with on_record(settings) as record:
+        run = await named(record, run)
         found, left = await record.run(run), await record.left()
     if json:
         as_json(found)
@@ -153,10 +154,11 @@ def _say_left(settings: Settings, left: frozenset[str]) -> None:
 
 
 async def _events(settings: Settings, run: str | None, *, json: bool) -> None:
-    from podium.cli.reach import on_record
+    from podium.cli.reach import named, on_record
 
     show = _shower(run, json=json)
     async with on_record(settings) as record:
+        run = await named(record, run) if run else None
         async for event in record.past(run):
             show(event)
         left = await record.left()
@@ -165,11 +167,12 @@ async def _events(settings: Settings, run: str | None, *, json: bool) -> None:
 
 async def _follow(settings: Settings, run: str | None, *, json: bool) -> int:
     from podium.cli.following import GOES_ON, follow
-    from podium.cli.reach import owner
+    from podium.cli.reach import named, owner
     from podium.cli.run import DETACHED
     from podium.stack.home import Home
 
     async with owner(settings) as client:
+        run = await named(client, run) if run else None
         ended = await follow(client, run, Home(settings.data), show=_shower(run, json=json))
     if ended is not None:
         return 0
@@ -191,10 +194,11 @@ def _shower(run: str | None, *, json: bool) -> Show:
 
 
 async def _logs(settings: Settings, run: str, model: str | None, tail: int | None) -> None:
-    from podium.cli.reach import anybody
+    from podium.cli.reach import anybody, named
     from podium.errors import NotFound
 
     async with anybody(settings) as client:
+        run = await named(client, run)
         found = await client.json(f"/api/v1/runs/{run}/logs", tail=tail)
     if model is not None and model not in found:
         known = ", ".join(found) or "none"
@@ -208,12 +212,13 @@ async def _logs(settings: Settings, run: str, model: str | None, tail: int | Non
 
 async def _cancel(settings: Settings, run: str) -> int:
     from podium.cli.following import GOES_ON, follow
-    from podium.cli.reach import must_exist, on_record
+    from podium.cli.reach import must_exist, named, on_record
     from podium.cli.run import DETACHED, conducted
     from podium.stack.home import Home
 
     must_exist(settings)
     async with conducted(settings) as (client, stack):
+        run = await named(client, run)
         asked = await client.post(f"/api/v1/runs/{run}/cancel")
         found = await follow(client, run, Home(settings.data), stack)
     if asked["ended"]:
@@ -231,11 +236,12 @@ async def _cancel(settings: Settings, run: str) -> int:
 async def _results(
     settings: Settings, run: str, csv: Path | None, parquet: Path | None, plot: Path | None, *, json: bool
 ) -> None:
-    from podium.cli.reach import anybody
+    from podium.cli.reach import anybody, named
     from podium.cli.run import write
 
-    path = f"/api/v1/runs/{run}/results"
     async with anybody(settings, at_results=True) as client:
+        run = await named(client, run)
+        path = f"/api/v1/runs/{run}/results"
         if csv is not None:
             await _save(client, path, "csv", csv)
         if parquet is not None:

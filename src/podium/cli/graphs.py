@@ -34,12 +34,13 @@ def restart(
     json: Annotated[bool, typer.Option("--json", help="Print the finished run as JSON, the last line.")] = False,
 ) -> None:
     """Run a graph of jobs again, and reuse what need not be done again. Without --from: what did not succeed."""
+    from podium.cli.reach import named
     from podium.cli.run import conduct
 
     body = {"from": start or [], "edit": _edits(edit or [])}
 
     async def submit(client: Client) -> dict[str, Any]:
-        new: dict[str, Any] = await client.post(f"/api/v1/runs/{run}/restart", json=body)
+        new: dict[str, Any] = await client.post(f"/api/v1/runs/{await named(client, run)}/restart", json=body)
         return new
 
     run_loop(conduct(options.settings(data=data, models=models), submit, json=json))
@@ -56,9 +57,10 @@ def resume(run: options.Run, data: options.Data = None) -> None:
 
 
 async def _tell(settings: Settings, run: str, word: str) -> None:
-    from podium.cli.reach import owner
+    from podium.cli.reach import named, owner
 
     async with owner(settings) as client:
+        run = await named(client, run)
         await client.post(f"/api/v1/runs/{run}/{word}")
     out().print(f"{run}  {word}d")
 

@@ -30,7 +30,10 @@ Artifacts = Annotated[
     str | None, typer.Option("--artifacts", help="http(s):// URL of an S3, or a directory.", show_default="in --data")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Run = Annotated[str, typer.Argument(help="The run's id.")]
+Run = Annotated[str, typer.Argument(help="The run's id, or how it alone begins; last or -: the newest.")]
+MaybeRun = Annotated[
+    str | None, typer.Argument(help="The run's id, or how it begins; last or -: the newest; without it, all runs.")
+]
 
 
 def settings(document: Path | None = None, **given: Any) -> Settings:

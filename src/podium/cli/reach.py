@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 BASE = "http://podium"
 ANSWER_SECONDS = 30.0
+NEWEST = ("last", "-")
+ALIKE = 500  # runs looked through for one whose id begins as given
+SHOWN = 5
 ERRORS: dict[int, type[PodiumError]] = {
     HTTPStatus.UNAUTHORIZED: NotAllowed,
     HTTPStatus.NOT_FOUND: NotFound,
@@ -143,6 +146,26 @@ async def on_record(settings: Settings) -> AsyncIterator[Client | Record]:
 
     async with record(settings, home) as found:
         yield found
+
+
+async def named(record: Client | Record, given: str) -> str:
+    """The id of the run that is meant: by all of it, by how it alone begins, or by `last` or `-`, the newest.
+
+    An id that nobody knows is given back as it is. Raises: NotFound (no run at all), Conflict (several begin so).
+    """
+    if given in NEWEST:
+        newest = (await record.runs(None, 1))["runs"]
+        if not newest:
+            raise NotFound("there is no run yet", where=given)
+        return str(newest[0]["id"])
+    found = await record.runs(given, ALIKE)
+    like: list[str] = [run["id"] for run in found["runs"] if run["id"].startswith(given)]
+    if given in like or not like:
+        return given
+    if len(like) > 1 or found["next"]:
+        shown = ", ".join(like[:SHOWN]) + (" and others" if len(like) > SHOWN or found["next"] else "")
+        raise Conflict("several runs may be meant", where=given, hint=f"Such as {shown}")
+    return like[0]
 
 
 def must_exist(settings: Settings) -> None:
