@@ -118,6 +118,10 @@ class Orchestrator:
     def step_for_all(self) -> str:
         return f"/lifecycle/dots-so/models/{SIMULATION}/NewStep"
 
+    @property
+    def log(self) -> str:
+        return f"/log/model/dots-so/{SIMULATION}/{self.model}"
+
     def health(self, way: str, message: str) -> str:
         return f"/health/{way}/{SIMULATION}/{self.model}/{message}"
 

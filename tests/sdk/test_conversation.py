@@ -202,7 +202,23 @@ async def test_an_exception_ends_the_model_with_its_reason(so: Orchestrator) -> 
         assert "(connection.py, line " in reason
         assert process.wait(SECONDS) == 1
         assert process.stderr is not None
-        assert "Traceback (most recent call last)" in process.stderr.read()
+        written = process.stderr.read()
+        assert "Traceback (most recent call last)" in written
+        assert "model.py" not in written, "of the traceback only what the author of the service wrote"
+
+
+@pytest.mark.parametrize(
+    ("model_id", "ids"), [("panels-1", ["pv1", "pv2"]), ("panels-1", ["ec1"]), ("an-id-of-its-own", ["pv1"])]
+)
+async def test_a_program_started_for_another_service_says_so(so: Orchestrator, model_id: str, ids: list[str]) -> None:
+    so.model = model_id
+    with model(so, "connection") as process:
+        so.hear(so.ready)
+        so.say(so.to_model("ModelParameters"), so.parameters(ids))
+        reason = so.hear(so.from_model("ErrorOccurred"))[1].decode(errors="replace")
+        assert "wanted the service 'panels' for PVInstallation here" in reason
+        assert "this program is 'connection' for EConnection" in reason
+        assert process.wait(SECONDS) == 1
 
 
 async def test_parameters_that_do_not_fit_are_an_error_that_says_why(so: Orchestrator) -> None:
@@ -245,6 +261,19 @@ async def test_a_heavy_calculation_stalls_neither_ping_nor_sigterm(so: Orchestra
         so.hears_nothing_before(so.health("model/mso", "Pong"))
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 143
+
+
+@pytest.mark.parametrize("attempt", range(5))
+async def test_sigterm_in_the_midst_of_a_log_line_ends_it(so: Orchestrator, attempt: int) -> None:
+    with model(so, "chatty") as process:
+        parameterize(so)
+        so.say(so.to_model("NewStep"), so.step(1))
+        so.hear(so.log)
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr is not None
+        said = process.stderr.read()
+        assert process.wait(SECONDS) == 143
+        assert "ended by SIGTERM" in said
 
 
 async def test_sigterm_while_waiting_is_an_orderly_end(so: Orchestrator) -> None:

@@ -16,7 +16,14 @@ from podium.sdk.scaffold import ScaffoldRefused, create
 def test_a_new_service_passes_its_own_test(tmp_path: Path, name: str) -> None:
     made = create("service", name, tmp_path)
     module = name.replace("-", "_")
-    expected = {f"{module}.py", f"test_{module}.py", "models.yaml", "simulation.json", "energy_system.esdl", "README.md"}
+    expected = {
+        f"{module}.py",
+        f"test_{module}.py",
+        "models.yaml",
+        "simulation.json",
+        "energy_system.esdl",
+        "README.md",
+    }
     assert {path.relative_to(tmp_path / name).as_posix() for path in made} == expected
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."],

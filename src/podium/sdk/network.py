@@ -25,7 +25,7 @@ from podium.sdk.environment import Broker
 
 log = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 60.0
+CONNECT_SECONDS = 300.0  # as long as simulators wait for models to be ready
 FLUSH_SECONDS = 5.0
 KEEPER_SECONDS = 1.0  # without a turn of the main thread, before the keeper takes it
 CARE_SECONDS = 1.0  # between two looks at the keep-alive
@@ -73,7 +73,7 @@ class Link:
         self._away = False
         self._pause = FIRST_PAUSE
         self._connect_at = self._care_at = self._driven = 0.0
-        self._last: mqtt.MQTTMessageInfo | None = None
+        self._unacknowledged: set[int] = set()  # of QoS 1, not acknowledged by the broker
 
         self._turn = threading.Lock()
         self._wanted = self._woken = False
@@ -98,9 +98,11 @@ class Link:
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        if broker.qos:
+            client.on_publish = self._on_publish
 
     def connect(self) -> None:
-        """Raises: LinkProblem, when the broker refuses us or does not answer for a minute; Woken."""
+        """Raises: LinkProblem, when the broker refuses us or does not answer for long; Woken."""
         self._client.connect_async(self._broker.host, self._broker.port, keepalive=30)
         self._keeper.start()
         with self._at_the_wheel():
@@ -155,6 +157,11 @@ class Link:
         else:
             self._ring()
 
+    def post(self, topic: str, payload: bytes) -> None:
+        """The same when whoever drives comes to it, a second or two later at most; may be interrupted at any point."""
+        self._outbox.append((topic, payload))
+        self._ring()
+
     def close(self) -> None:
         """Get out what was published, for a moment, and disconnect."""
         with self._at_the_wheel():
@@ -171,12 +178,9 @@ class Link:
         self._bell.close()
 
     def _unsent(self) -> bool:
-        if self._last is None or not self._settled or self._refused:
+        if not self._settled or self._refused:
             return False
-        if self._last.rc not in (mqtt.MQTT_ERR_SUCCESS, mqtt.MQTT_ERR_NO_CONN):
-            log.warning("the last message was not sent: %s", mqtt.error_string(self._last.rc))
-            return False
-        return not self._last.is_published()
+        return self._client.want_write() or bool(self._unacknowledged)
 
     @contextlib.contextmanager
     def _at_the_wheel(self) -> Iterator[None]:
@@ -230,8 +234,8 @@ class Link:
         client, qos = self._client, self._broker.qos
         while self._outbox:
             info = client.publish(*self._outbox.popleft(), qos)
-            if info.rc != mqtt.MQTT_ERR_NO_CONN or qos:
-                self._last = info
+            if qos and info.rc in (mqtt.MQTT_ERR_SUCCESS, mqtt.MQTT_ERR_NO_CONN):
+                self._unacknowledged.add(info.mid)
         if client.want_write():
             client.loop_write()
 
@@ -306,6 +310,9 @@ class Link:
         self._unconfirmed.discard(number)
         if not self._unconfirmed:
             self._settle()
+
+    def _on_publish(self, _client: mqtt.Client, _data: Any, number: int, _code: Any, _properties: Any) -> None:
+        self._unacknowledged.discard(number)
 
     def _settle(self) -> None:
         self._settled = True

@@ -31,7 +31,7 @@ from podium.sdk.service import CalculationService
 
 log = logging.getLogger("podium.sdk")
 
-PATIENCE_SECONDS = 10.0  # after so long without its inputs, a step says what it waits for
+PATIENCE_SECONDS = 5.0  # after so long without its inputs, a step says what it waits for; then after twice as long
 TERMINATED = 128 + signal.SIGTERM
 
 
@@ -67,6 +67,7 @@ class Program:
         self._parameters: ModelParameters | None = None
         self._model: Model | None = None
         self._answered = True  # the present step, or there is none
+        self._patience = PATIENCE_SECONDS
         self._interruptible = False
         self._terminating = False
 
@@ -110,10 +111,11 @@ class Program:
     def _next(self) -> Received | Restored:
         """The next thing to handle. Raises: LinkProblem, _Terminated."""
         while not self._terminating:
-            item = self._link.receive(timeout=None if self._answered else PATIENCE_SECONDS)
+            item = self._link.receive(timeout=None if self._answered else self._patience)
             if item is not None:
                 return item
             if not self._terminating:
+                self._patience *= 2
                 self._say_what_is_missing()
         raise _Terminated
 
@@ -140,7 +142,7 @@ class Program:
             log.warning("ignored unreadable ModelParameters: %s", error)
             return
         if self._model is None:
-            self._parameters = ModelParameters.from_json(text)
+            self._parameters = ModelParameters.from_json(text, self._environment.model)
             self._model = Model(self._service, self._parameters, self._settings)
             self._listen(self._model, self._parameters)
             if self._environment.database is not None:
@@ -181,7 +183,7 @@ class Program:
             model.observe(step)
             self._answered = True
             return
-        self._answered = False
+        self._answered, self._patience = False, PATIENCE_SECONDS
         model.begin(step)
         self._calculate(model)
 
@@ -304,6 +306,8 @@ class Program:
             last_line = traceback.format_exception_only(cause)[-1].strip()
             frame = traceback.extract_tb(cause.__traceback__)[-1]
             text = f"{error}: {last_line} ({Path(frame.filename).name}, line {frame.lineno})"
+            # What the service's author wrote begins below our own call of it.
+            cause = cause.with_traceback(cause.__traceback__ and cause.__traceback__.tb_next)
         log.error(text, exc_info=cause)
         self._tell_simulator("ErrorOccurred", pb.ErrorOccurred(error_message=text))
         return 1
@@ -340,4 +344,4 @@ class _LogTopic(logging.Handler):
         self._topic = topic
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._link.publish(self._topic, self.format(record).encode())
+        self._link.post(self._topic, self.format(record).encode())  # SIGTERM may come in the midst of it
