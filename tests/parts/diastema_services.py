@@ -119,6 +119,28 @@ class Platform:
         return "Job done"
 
 
+def into_s3(url: str, user: str, password: str) -> Callable[[str, bytes], None]:
+    """Writes objects as a service would: only the platform's own bucket for plots is there beforehand."""
+    from botocore.config import Config
+    from botocore.session import get_session
+
+    client = get_session().create_client(
+        "s3",
+        endpoint_url=url,
+        aws_access_key_id=user,
+        aws_secret_access_key=password,
+        region_name="us-east-1",
+        config=Config(s3={"addressing_style": "path"}, connect_timeout=2, read_timeout=5),
+    )
+    client.create_bucket(Bucket="diastemaviz")
+
+    def write(path: str, content: bytes) -> None:
+        bucket, _, key = path.partition("/")
+        client.put_object(Bucket=bucket, Key=key, Body=content)
+
+    return write
+
+
 @contextmanager
 def running(write: Callable[[str, bytes], None], *, host: str = "127.0.0.1", **settings: Any) -> Iterator[Platform]:
     platform = Platform(write, host=host, **settings)

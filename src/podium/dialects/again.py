@@ -54,6 +54,7 @@ def resubmission(
         kind=run.kind,
         name=run.name,
         document={**fresh, VARIABLES: vault.variables, ORIGIN: how},
+        lane=run.lane,
         secrets=vault.secrets,
     )
 

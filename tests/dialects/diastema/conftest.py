@@ -1,17 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from botocore.config import Config
-from botocore.session import get_session
 
 from podium.stores.artifacts import open_artifacts
 from podium.stores.documents_mongo import MongoDocuments
 from tests.dialects.diastema.house import House, house, into
 from tests.parts import mongo, seaweedfs
-from tests.parts.diastema_services import Platform, running
+from tests.parts.diastema_services import Platform, into_s3, running
 
 
 @pytest.fixture
@@ -38,25 +36,6 @@ async def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         (tmp_path / part).mkdir()
     with seaweedfs.running(tmp_path / "s3") as s3, mongo.running(tmp_path / "mongo") as documents:
         stores = {"artifacts": open_artifacts(s3.location), "documents": MongoDocuments(documents.url, documents.url)}
-        with running(_into_s3(s3)) as platform:
+        with running(into_s3(s3.url, s3.user, s3.password)) as platform:
             async with house(tmp_path, platform, **stores) as made:
                 yield made, platform
-
-
-def _into_s3(s3: seaweedfs.SeaweedFS) -> Callable[[str, bytes], None]:
-    """Writes objects as a service would: only the platform's own bucket for plots is there beforehand."""
-    client = get_session().create_client(
-        "s3",
-        endpoint_url=s3.url,
-        aws_access_key_id=s3.user,
-        aws_secret_access_key=s3.password,
-        region_name="us-east-1",
-        config=Config(s3={"addressing_style": "path"}),
-    )
-    client.create_bucket(Bucket="diastemaviz")
-
-    def write(path: str, content: bytes) -> None:
-        bucket, _, key = path.partition("/")
-        client.put_object(Bucket=bucket, Key=key, Body=content)
-
-    return write

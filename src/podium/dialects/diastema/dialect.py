@@ -130,7 +130,7 @@ class DiastemaDialect:
         }
         jobs = {name: Telling(kind, self._front, of_analysis, redact) for name, kind in jobs.items()}
         jobs |= {
-            END: End(tools, memory, desk.run, clock),
+            END: End(tools, memory, desk, clock),
             INGESTION: Telling(Ingest(tools), self._front, of_ingestion, redact),
             INGESTED: Ingested(tools, memory),
         }

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import structlog
+
+from podium.dialects.diastema.desk import Desk
 from podium.dialects.diastema.memory import Memory
 from podium.dialects.diastema.patience import patiently
+from podium.dialects.diastema.reading import ANALYSIS
 from podium.dialects.diastema.telling import of_analysis, tell_reasons
 from podium.dialects.diastema.titles import TITLES
 from podium.dialects.diastema.work import UNRECORDED, Tools
+from podium.errors import PodiumError
 from podium.jobs.port import Job
-from podium.runs.events import Json, Run
+from podium.runs.events import Json, RunState
+
+log = structlog.get_logger()
 
 _THE_END = "#end"  # which no job can be called
 
@@ -19,16 +26,14 @@ _THE_END = "#end"  # which no job can be called
 class End:
     """
     Args:
-        run: a run as it stands.
+        desk: knows the run.
         clock: gives Unix seconds.
     """
 
-    def __init__(
-        self, tools: Tools, memory: Memory, run: Callable[[str], Awaitable[Run]], clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, tools: Tools, memory: Memory, desk: Desk, clock: Callable[[], float]) -> None:
         self._tools = tools
         self._memory = memory
-        self._run = run
+        self._desk = desk
         self._clock = clock
 
     def check(self, call: Mapping[str, Any]) -> None:
@@ -41,7 +46,7 @@ class End:
             await front.update(job.run, _THE_END, f"Analysis completed with ID: {analysis}")
         else:
             await tell_reasons(front, job, of_analysis(job))
-            await front.error(job.run, _THE_END, f"Analysis with the given ID terminated with error: {analysis}")
+            await self._tell_terminated(job.run, analysis)
         return None
 
     async def _record(self, job: Job) -> None:
@@ -63,11 +68,29 @@ class End:
             await records.ended(organisation, analysis, _state(job))
 
     async def released(self, run: str) -> None:
+        try:
+            await self._revoke(run)
+        except PodiumError as error:
+            log.warning("diastema.not_revoked", run=run, reason=str(error))
         self._tools.front.released(run)
         await self._memory.forget(run)
 
+    async def _revoke(self, run: str) -> None:
+        """A cancel may be just in time for the run, and too late for what its last job has written and told."""
+        found = await self._desk.run(run)
+        if found.kind != ANALYSIS or found.state is not RunState.CANCELLED:
+            return
+        about = (await self._desk.document(run))["diastema"]
+        if await self._tools.records.is_completed(about["analysis"]):
+            await self._tools.records.ended(about["organisation"], about["analysis"], found.state.value)
+            await self._tell_terminated(run, about["analysis"])
+
+    async def _tell_terminated(self, run: str, analysis: str) -> None:
+        text = f"Analysis with the given ID terminated with error: {analysis}"
+        await self._tools.front.error(run, _THE_END, text)
+
     async def _milliseconds(self, run: str) -> int:
-        found = await self._run(run)
+        found = await self._desk.run(run)
         return round((self._clock() - (found.started or found.submitted)) * 1000)
 
 

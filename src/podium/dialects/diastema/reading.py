@@ -11,7 +11,7 @@ from podium.dialects.diastema import ingestion, structure
 from podium.dialects.diastema.playbook import Step, read, text
 from podium.dialects.documents import parsed
 from podium.engines.flow.document import FlowDocument, JobDocument, Retry
-from podium.faults import refuse
+from podium.faults import in_order, refuse
 from podium.runs.events import Submission
 
 ANALYSIS, INGESTION = "diastema.analysis", "diastema.ingestion"
@@ -59,7 +59,7 @@ class Reader:
     def analysis(self, given: Mapping[str, Any]) -> Submission:
         """Raises: DocumentRefused."""
         book = read(given)
-        refuse(structure.check(book))
+        refuse(in_order(structure.check(book), given))
         id_ = _run_id(book.analysis)
         flow = FlowDocument(
             jobs={step.name: self._job(step) for step in book.steps.values()},
@@ -86,7 +86,7 @@ class Reader:
     def ingestion(self, given: Mapping[str, Any]) -> Submission:
         """Raises: DocumentRefused."""
         about, faults = ingestion.read(given)
-        refuse(faults)
+        refuse(in_order(faults, given))
         id_ = _run_id(about.id)
         source, kept = ingestion.put_away(about.source, id_)
         call = {"id": about.id, "label": about.label, "user": about.user, "ingestion_json": source}
