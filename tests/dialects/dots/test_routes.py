@@ -163,6 +163,14 @@ async def test_start_answers_with_the_status(http: httpx.AsyncClient) -> None:
     assert {key: status[key] for key in posted} == posted
 
 
+async def test_the_same_key_gives_the_same_simulation(http: httpx.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "mine"}
+    first, again = [await http.post(f"{PREFIX}/start", json=body(), headers=headers) for _ in range(2)]
+    assert first.json()["simulation_id"] == again.json()["simulation_id"]
+    other = await http.post(f"{PREFIX}/start", json=body(nr_of_time_steps=3), headers=headers)
+    assert other.status_code == 409
+
+
 async def test_a_status_tells_how_far_it_is(house: House, http: httpx.AsyncClient) -> None:
     services = [service()]
     status = await started(http, calculation_services=services, nr_of_time_steps=2)

@@ -13,6 +13,7 @@ POD_NAME_LENGTH = 63
 SIMULATION_NAME_LENGTH = 20
 SHORTEST_SIMULATION_NAME = 4
 HEX_DIGITS = 8
+UNNAMED = "run"  # instead of a name without any letter or digit that can be kept
 
 _SPECIAL = frozenset("+#/*>$")  # levels and wildcards of MQTT and NATS
 _SERVICE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?")
@@ -50,9 +51,11 @@ def longest_model_id(simulator: str) -> int:
 def simulation_id(name: str, simulator: str, longest_model: int) -> str:
     """The id of a new simulation: its name in lower case, spaces as `-`, cut to 20 characters, `-`, 8 hex digits.
 
+    It begins with a letter or a digit, so that no command takes it for an option and a cluster takes it as a label.
     It is cut shorter where `<simulator>-<simulation>-<model>` would become too long for a pod's name with the longest
     model id.
     """
     room = POD_NAME_LENGTH - pod_name_length(simulator, 1 + HEX_DIGITS, "") - longest_model
-    kept = re.sub(r"[^a-z0-9-]", "-", name.lower())[: min(SIMULATION_NAME_LENGTH, room)]
-    return f"{kept}-{secrets.token_hex(HEX_DIGITS // 2)}"
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    kept = re.sub(r"[^a-z0-9-]", "-", plain).strip("-")[: min(SIMULATION_NAME_LENGTH, room)]
+    return f"{kept or UNNAMED[:room]}-{secrets.token_hex(HEX_DIGITS // 2)}"

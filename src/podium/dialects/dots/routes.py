@@ -48,8 +48,9 @@ def routes(read: Read, desk: Desk, guard: Callable[..., Any], clock: Callable[[]
     async def submit(request: Request, lane: str | None) -> Response:
         # The body may be megabytes: it is read as bytes here and understood elsewhere.
         submission = await read(await request.body())
-        await desk.submit(dataclasses.replace(submission, lane=lane))
-        return _json(await statuses.of(submission.id), 201)
+        key = request.headers.get("Idempotency-Key")
+        run = await desk.submit(dataclasses.replace(submission, lane=lane, key=key))
+        return _json(await statuses.of(run.id), 201)
 
     async def save_logs(simulation: str, directory: Path) -> Sequence[Path]:
         logs = await desk.logs(simulation, None)
@@ -118,7 +119,7 @@ async def _zipped(save: Callable[[str, Path], Awaitable[Sequence[Path]]], simula
         directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="podium-")))
         files = await save(simulation, directory)
         if not files:
-            raise NotFound(f"there are no {what} of simulation {simulation!r} yet")
+            raise NotFound(f"there are no {what} of simulation {simulation!r}")
         archive = directory / f"{what}.zip"
         await asyncio.to_thread(_zip, files, archive)
         sent = BackgroundTask(cleanup.pop_all().close)
@@ -129,7 +130,7 @@ def _written(logs: Mapping[str, str], directory: Path) -> list[Path]:
     paths = []
     for model, text in logs.items():
         paths.append(directory / f"{model}.log")
-        paths[-1].write_text(text)
+        paths[-1].write_text(text, encoding="utf-8")
     return paths
 
 
