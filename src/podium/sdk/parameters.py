@@ -27,31 +27,36 @@ class ServiceEntry:
         """Its objects in document order, each with the id of the model that computes for it."""
         objects = energy_system.of_type(self.esdl_type)
         share = -(-len(objects) // self.models) if self.models > 0 else 1
-        stem = self.name.replace("_", "-")
-        return [(thing, f"{stem}-{index // share + 1}") for index, thing in enumerate(objects)]
+        return [(thing, f"{self.stem}-{index // share + 1}") for index, thing in enumerate(objects)]
+
+    @property
+    def stem(self) -> str:
+        """How the ids of its models begin."""
+        return self.name.replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelParameters:
-    """Which simulation, which services take part, and which objects are this model's."""
+    """Which simulation, which services take part, and which objects are those of this model, by its id."""
 
     simulation: Simulation
     services: tuple[ServiceEntry, ...]
     objects: tuple[EsdlObject, ...]
     protocol_version: int
+    model: str = ""
 
     @classmethod
-    def from_json(cls, text: str) -> ModelParameters:
+    def from_json(cls, text: str, model: str = "") -> ModelParameters:
         """Raises: ParametersError, EsdlError."""
         try:
-            return cls._from(json.loads(text))
+            return cls._from(json.loads(text), model)
         except KeyError as error:
             raise ParametersError(f"the model parameters lack {error}") from None
         except (TypeError, AttributeError, json.JSONDecodeError) as error:
             raise ParametersError(f"the model parameters cannot be read: {error}") from None
 
     @classmethod
-    def _from(cls, raw: Mapping[str, Any]) -> ModelParameters:
+    def _from(cls, raw: Mapping[str, Any], model: str) -> ModelParameters:
         energy_system = EnergySystem.from_base64(raw["esdl_base64string"])
         simulation = Simulation(
             name=raw.get("simulation_name", ""),
@@ -68,4 +73,12 @@ class ModelParameters:
         if unknown:
             raise ParametersError(f"this model is to compute for '{unknown[0]}', which the ESDL file does not have")
         objects = tuple(energy_system.objects[esdl_id] for esdl_id in raw["esdl_ids"])
-        return cls(simulation, services, objects, protocol_version=2 if 2 in raw.get("protocol_versions", ()) else 1)
+        version = 2 if 2 in raw.get("protocol_versions", ()) else 1
+        return cls(simulation, services, objects, protocol_version=version, model=model)
+
+    def wanted(self, own: ServiceEntry) -> ServiceEntry:
+        """The service that this model is to be of: its id tells, where it is made the usual way, else its objects."""
+        stem, types = self.model.rpartition("-")[0], {thing.type for thing in self.objects}
+        named = [entry for entry in self.services if entry.stem == stem]
+        fitting = [] if types <= {own.esdl_type} else [entry for entry in self.services if entry.esdl_type in types]
+        return next(iter(named + fitting), own)

@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 
 from google.protobuf.message import DecodeError, Message
 
@@ -303,11 +303,11 @@ class Program:
         cause = error.__cause__ if isinstance(error, CalculationFailed) else None
         text = str(error)
         if cause is not None:
-            last_line = traceback.format_exception_only(cause)[-1].strip()
-            frame = traceback.extract_tb(cause.__traceback__)[-1]
-            text = f"{error}: {last_line} ({Path(frame.filename).name}, line {frame.lineno})"
-            # What the service's author wrote begins below our own call of it.
-            cause = cause.with_traceback(cause.__traceback__ and cause.__traceback__.tb_next)
+            text = f"{error}: {traceback.format_exception_only(cause)[-1].strip()}"
+            cause = cause.with_traceback(_below_sdk(cause.__traceback__))
+            theirs = [frame for frame in traceback.extract_tb(cause.__traceback__) if not _is_sdk(frame.filename)]
+            if theirs:
+                text += f" ({Path(theirs[-1].filename).name}, line {theirs[-1].lineno})"
         log.error(text, exc_info=cause)
         self._tell_simulator("ErrorOccurred", pb.ErrorOccurred(error_message=text))
         return 1
@@ -332,6 +332,17 @@ class Program:
             self._interruptible = False  # a second one must not disturb the tidying up
             raise _Terminated
         self._link.wake()
+
+
+def _below_sdk(trace: TracebackType | None) -> TracebackType | None:
+    """What the service's author wrote begins below our own call of it."""
+    while trace is not None and _is_sdk(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    return trace
+
+
+def _is_sdk(filename: str) -> bool:
+    return Path(filename).parent == Path(__file__).parent
 
 
 class _LogTopic(logging.Handler):

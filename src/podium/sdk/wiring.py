@@ -76,7 +76,7 @@ class Wiring:
         self._service = service
         self._services = parameters.services
         self._energy_system = parameters.simulation.energy_system
-        self._check_own_entry()
+        self._check_own_entry(parameters)
         self.channels: dict[tuple[str, str, str], Channel] = {}
         self.senders: dict[str, Sender] = {}
         self._objects: dict[str, dict[str, str]] = {}  # of each sending service: id → model
@@ -97,12 +97,19 @@ class Wiring:
             else:
                 yield from ((service, esdl_id, output) for esdl_id in far)
 
-    def _check_own_entry(self) -> None:
+    def _check_own_entry(self, parameters: ModelParameters) -> None:
         name, esdl_type = self._service.name, self._service.esdl_type
-        if not any(entry.name == name and entry.esdl_type == esdl_type for entry in self._services):
+        own = next((entry for entry in self._services if (entry.name, entry.esdl_type) == (name, esdl_type)), None)
+        if own is None:
             raise ParametersError(
                 f"this is the service '{name}' for {esdl_type}, but the simulation has only {_listed(self._services)}; "
                 "use the same calc_service_name and esdl_type in both"
+            )
+        wanted = parameters.wanted(own)
+        if wanted != own:
+            raise ParametersError(
+                f"the simulation wanted the service {_listed([wanted])} here, and this program is {_listed([own])}; "
+                f"see which program stands for the image of '{wanted.name}'"
             )
 
     def _tasks(self, calculation: Calculation, objects: Sequence[EsdlObject]) -> Iterator[Task]:
