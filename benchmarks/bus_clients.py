@@ -1,6 +1,6 @@
 """Which MQTT client for our own link: rounds of 500 messages to ourselves through a real broker.
 
-    python benchmarks/bus_clients.py [--seconds 3] [--uvloop]
+    python -m benchmarks.bus_clients [--seconds 3] [--uvloop]
 
 A round publishes 500 messages to 500 topics and waits until all have come back, as a simulation step does. QoS 1 is
 acknowledged by the application (`ack`), which aiomqtt does not offer: there the library acknowledges.
@@ -85,18 +85,23 @@ async def with_gmqtt(where: dict[str, Any], qos: int, seconds: float) -> float:
     return result
 
 
-async def with_paho_on_asyncio(where: dict[str, Any], qos: int, seconds: float) -> float:
+def paho_client(where: dict[str, Any], name: str) -> Any:
     import paho.mqtt.client as paho
 
-    arrivals, loop = Arrivals(), asyncio.get_running_loop()
     client = paho.Client(
         paho.CallbackAPIVersion.VERSION2,
-        client_id="bench-paho",
+        client_id=name,
         protocol=paho.MQTTv5 if where["version"] == 5 else paho.MQTTv311,
         manual_ack=True,
     )
     client.max_inflight_messages_set(0)
     client.username_pw_set(where["user"], where["password"])
+    return client
+
+
+async def with_paho_on_asyncio(where: dict[str, Any], qos: int, seconds: float) -> float:
+    arrivals, loop = Arrivals(), asyncio.get_running_loop()
+    client = paho_client(where, "bench-paho")
     client.suppress_exceptions = False
 
     def opened(_client: Any, _userdata: Any, sock: socket.socket) -> None:
@@ -134,17 +139,8 @@ async def with_paho_on_asyncio(where: dict[str, Any], qos: int, seconds: float) 
 
 
 async def with_paho_thread(where: dict[str, Any], qos: int, seconds: float) -> float:
-    import paho.mqtt.client as paho
-
     arrivals, loop = Arrivals(), asyncio.get_running_loop()
-    client = paho.Client(
-        paho.CallbackAPIVersion.VERSION2,
-        client_id="bench-paho-thread",
-        protocol=paho.MQTTv5 if where["version"] == 5 else paho.MQTTv311,
-        manual_ack=True,
-    )
-    client.max_inflight_messages_set(0)
-    client.username_pw_set(where["user"], where["password"])
+    client = paho_client(where, "bench-paho-thread")
     client.on_socket_open = lambda _c, _u, sock: sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def handle(each: Any) -> None:

@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("--rings", type=numbers, default=[10, 50], help="sizes of the rings")
     parser.add_argument("--brokers", default="mosquitto,embedded")
     options = parser.parse_args()
-    asyncio.run(star(options.brokers.split(","), options.models))
+    asyncio.run(star([name for name in options.brokers.split(",") if name], options.models))
     asyncio.run(rings(options.rings))
 
 
