@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -10,6 +11,9 @@ from podium.errors import DocumentRefused, Fault
 
 SHOWN = 20
 _LOOKED_AT = 100  # keys; whoever has more strange ones has not misspelt them
+
+_END_OF_KEY = re.compile(r"[.\[ ]")
+_INDEX = re.compile(r"\[(\d{1,9})\](?: \([^)]*\))?\.?")  # what is said beside a number is for people
 
 _WORDS = {
     "missing": "is missing",
@@ -80,3 +84,30 @@ def misspelt(given: Iterable[str], names: Collection[str]) -> dict[str, str]:
     strange = [key for key in given if key not in names and len(key) <= longest][:_LOOKED_AT]
     near = ((key, get_close_matches(key, missing, 1, 0.8)) for key in strange)
     return {key: found[0] for key, found in near if found}
+
+
+def in_order(faults: Iterable[Fault], given: Mapping[str, Any]) -> list[Fault]:
+    """As they stand in what was `given`, each once; what is missing comes behind what is there."""
+    places: dict[int, dict[str, int]] = {}
+    return sorted(dict.fromkeys(faults), key=lambda fault: _position(fault.where, given, places))
+
+
+def _position(where: str, value: Any, places: dict[int, dict[str, int]]) -> list[int]:
+    """Counts along the way to a place; keys may have the characters in them that part keys."""
+    found: list[int] = []
+    while where:
+        if isinstance(value, dict):
+            if id(value) not in places:
+                places[id(value)] = {str(key): place for place, key in enumerate(value)}
+            ends = [match.start() for match in _END_OF_KEY.finditer(where)]
+            key = next((where[:end] for end in reversed([*ends, len(where)]) if where[:end] in value), None)
+            if key is None:
+                return [*found, len(value)]
+            found.append(places[id(value)][key])
+            where, value = where[len(key) :].removeprefix("."), value[key]
+        elif isinstance(value, list) and (index := _INDEX.match(where)) and int(index[1]) < len(value):
+            found.append(int(index[1]))
+            where, value = where[index.end() :], value[int(index[1])]
+        else:
+            break
+    return found

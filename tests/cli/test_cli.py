@@ -122,6 +122,15 @@ async def test_many_faults_have_a_line_each(podium: Terminal) -> None:
     ]
 
 
+async def test_keys_that_nobody_reads_are_advised_against(podium: Terminal) -> None:
+    models_file(podium.directory)
+    podium.write(document(steps=1, foo=1))
+    for command in ("validate", "run"):
+        ended = await podium(command, "simulation.json", "--models", "models.yaml")
+        assert ended.code == 0, ended.err
+        assert ended.err.count("could be better: foo: Podium does not read this key") == 1
+
+
 async def test_without_a_models_file_its_option_is_named(podium: Terminal) -> None:
     podium.write(document(steps=1))
     ended = await podium("validate", "simulation.json")

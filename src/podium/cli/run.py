@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +53,10 @@ def run(
     given = _Given.of(document)
 
     async def submit(client: Client) -> dict[str, Any]:
-        new: dict[str, Any] = await client.post("/api/v1/runs", content=given.content, filename=given.filename)
+        new: dict[str, Any] = await client.post(
+            "/api/v1/runs", content=given.content, filename=given.filename, advice=True
+        )
+        _advise(new.pop("advice", ()))
         return new
 
     run_loop(conduct(settings, submit, json=json, keep=keep))
@@ -96,9 +99,13 @@ async def _validate(settings: Settings, given: _Given, *, json: bool) -> None:
         as_json(found)
     else:
         say(f"good: a {found['kind']} called {found['name']!r}")
-        for one in found.get("advice", ()):
-            hint = f". {one['hint']}" if "hint" in one else ""
-            say(f"could be better: {one['where']}: {one['what']}{hint}")
+        _advise(found.get("advice", ()))
+
+
+def _advise(advice: Iterable[Mapping[str, str]]) -> None:
+    for one in advice:
+        hint = f". {one['hint']}" if "hint" in one else ""
+        say(f"could be better: {one['where']}: {one['what']}{hint}")
 
 
 async def conduct(settings: Settings, submit: Submit, *, json: bool, keep: bool = False) -> int:

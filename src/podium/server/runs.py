@@ -14,7 +14,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
-from podium.errors import NotFound
+from podium.errors import DocumentRefused, Fault, NotFound
 from podium.runs.events import Json, Run, RunState, Submission
 from podium.server.doorway import TRUSTED
 from podium.server.parts import Parts
@@ -34,16 +34,29 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
     async def read(request: Request, filename: str) -> Submission:
         return await parts.read(await request.body(), filename, of_this_user=TRUSTED in request.scope)
 
+    async def advised(request: Request, filename: str) -> list[Json]:
+        """What could be better, and what is not right though it can be run."""
+        try:
+            found = await parts.advice(await request.body(), filename)
+        except DocumentRefused as refused:
+            found = list(refused.faults) or [Fault(refused.where or "", refused.problem, refused.hint)]
+        return [fault.as_json() for fault in found]
+
     @router.post("/runs", status_code=201, summary="Run a document", openapi_extra=DOCUMENT)
     async def submit(
-        request: Request, response: Response, filename: Filename = "", idempotency_key: Key = None
+        request: Request,
+        response: Response,
+        filename: Filename = "",
+        advice: Annotated[bool, Query(description="Tell as well what could be better.")] = False,
+        idempotency_key: Key = None,
     ) -> dict[str, Json]:
         submission = await read(request, filename)
         if idempotency_key:
             submission = replace(submission, key=idempotency_key)
         run = await parts.conducting.submit(submission)
         response.headers["Location"] = f"/api/v1/runs/{run.id}"
-        return run.as_json()
+        told = await advised(request, filename) if advice else []
+        return {**run.as_json(), "advice": told} if told else run.as_json()
 
     @router.post("/validate", summary="Check a document without running it", openapi_extra=DOCUMENT)
     async def validate(request: Request, filename: Filename = "") -> dict[str, Json]:

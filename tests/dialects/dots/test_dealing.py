@@ -48,7 +48,7 @@ def test_objects_that_cannot_be_dealt_are_named(inventory: Inventory, problem: s
     assert len(faults) == 1
     assert faults[0].where == "calculation_services[0].esdl_type"
     with pytest.raises(Exception, match=problem):
-        raise RuntimeError(faults[0].problem)
+        raise RuntimeError(faults[0].what)
     assert hint in str(faults[0].hint)
 
 
@@ -60,7 +60,7 @@ def test_an_id_repeated_elsewhere_does_not_matter() -> None:
 
 def test_an_unknown_type_is_refused_with_what_may_be_meant() -> None:
     _, faults = deal(stock("a"), [share(1, "PvInstalation")])
-    assert faults[0].problem == "ESDL has no type 'PvInstalation'"
+    assert faults[0].what == "ESDL has no type 'PvInstalation'"
     assert "PVInstallation" in str(faults[0].hint)
 
 

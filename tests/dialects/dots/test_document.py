@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from podium.dialects.dots.reading import Reader, recognises
+from podium.dialects.dots.spelling import unread
 from podium.engines.simulation.document import SimulationDocument
 from podium.errors import DocumentRefused
 from tests.dialects.dots.bodies import body, content, esdl, packed, service
@@ -191,12 +192,87 @@ def test_all_faults_are_named_at_once() -> None:
         "name",
         "start_date",
         "nr_of_time_steps",
+        "calculation_services[0].esdl_type",
         "calculation_services[1].calc_service_name",
         "calculation_services[2].service_image_url",
-        "calculation_services[0].esdl_type",
     ]
     assert (refused.problem, refused.where) == ("there are 6 faults", None)
-    assert refused.faults[4].hint == "Add it to the models file"
+    assert refused.faults[5].hint == "Add it to the models file"
+
+
+def test_a_misspelt_key_hides_nothing() -> None:
+    given = body(
+        name="ok",
+        time_step_seconds="abc",
+        calculation_services=[{"esdl_typ": "PvInstalation", **service(number=-1)}, service("EConnection", "two")],
+    )
+    given = {{"nr_of_time_steps": "nr_of_timesteps"}.get(key, key): value for key, value in given.items()}
+    given["nr_of_timesteps"] = -10
+    del given["calculation_services"][0]["esdl_type"]
+    with pytest.raises(DocumentRefused) as refused:
+        READER.read(json.dumps(given).encode())
+    assert [str(fault) for fault in refused.value.faults] == [
+        "time_step_seconds: must be a whole number (not 'abc')",
+        "nr_of_timesteps: there is no such key. Did you mean nr_of_time_steps?",
+        "nr_of_timesteps: must be greater than 0 (not -10)",
+        f"{SERVICE}.esdl_typ: there is no such key. Did you mean esdl_type?",
+        f"{SERVICE}.esdl_typ: ESDL has no type 'PvInstalation'. Did you mean PVInstallation?",
+        "calculation_services[0].nr_of_models: must be at least 0 (not -1)",
+    ]
+
+
+def test_places_are_told_as_they_are_spelt() -> None:
+    given = body(calculation_services=[service(number=-1), service("PvInstalation", "two")])
+    given["calculation_service"] = given.pop("calculation_services")
+    with pytest.raises(DocumentRefused) as refused:
+        READER.read(json.dumps(given).encode())
+    assert [fault.where for fault in refused.value.faults] == [
+        "calculation_service",
+        "calculation_service[0].nr_of_models",
+        "calculation_service[1].esdl_type",
+    ]
+
+
+def test_what_one_of_two_keys_would_say_is_missed_whatever_else_is_wrong() -> None:
+    refused = refusal(name="a#b", time_step_seconds=None, nr_of_time_steps=None)
+    assert [fault.where for fault in refused.faults] == ["name", "time_step_seconds", "nr_of_time_steps"]
+
+
+def test_steps_that_do_not_fit_are_told_beside_another_fault() -> None:
+    refused = refusal(name="a#b", simulation_duration_in_seconds=7200, calculation_services=[service(number=-1)])
+    assert [fault.where for fault in refused.faults] == [
+        "name",
+        "nr_of_time_steps",
+        f"{SERVICE}.nr_of_models",
+    ]
+    assert "makes 2 steps" in refused.faults[1].what
+
+
+def test_a_type_that_esdl_does_not_have_is_told_without_an_energy_system() -> None:
+    refused = refusal(esdl_base64string="no base64!", calculation_services=[service("PvInstalation")])
+    assert [fault.where for fault in refused.faults] == [f"{SERVICE}.esdl_type", "esdl_base64string"]
+
+
+def test_a_file_that_is_not_read_hides_nothing() -> None:
+    def check(image: str) -> None:
+        raise DocumentRefused(f"nothing stands for the image {image!r}")
+
+    refused = refusal(Reader("dots-so", check), esdl_base64string=None, esdl_file="x", calculation_services=[service()])
+    assert [fault.where for fault in refused.faults] == [f"{SERVICE}.service_image_url", "esdl_file"]
+
+
+def test_keys_that_nobody_reads() -> None:
+    services = [service(nr_of_modles=9, calculations=[{"period_seconds": 60, "perod": 1}])]
+    given = body(calculation_services=services, nr_of_timesteps=3, foo=1)
+    READER.read(json.dumps(given).encode())
+    handed_on = "Podium does not read this key, and hands it on to the models"
+    assert [str(fault) for fault in unread(given)] == [
+        "nr_of_timesteps: Podium does not read this key. Did you mean nr_of_time_steps?",
+        "foo: Podium does not read this key",
+        f"{SERVICE}.nr_of_modles: {handed_on}. Did you mean nr_of_models?",
+        f"{SERVICE}.calculations[0].perod: {handed_on}",
+    ]
+    assert not list(unread(body()))
 
 
 def test_a_secret_of_a_service_is_not_in_the_message() -> None:

@@ -54,12 +54,21 @@ def deal(stock: Inventory, shares: Sequence[Share]) -> tuple[list[Hand], list[Fa
     return hands, faults
 
 
+def unknown_types(shares: Sequence[Share]) -> list[Fault]:
+    """What can be said of the services while there is no energy system to look at."""
+    return [_unknown(share) for share in shares if not metamodel.is_type(share.kind)]
+
+
+def _unknown(share: Share) -> Fault:
+    close = metamodel.close_to(share.kind)
+    hint = f"Did you mean {' or '.join(close)}?" if close else "Types are spelt as in ESDL, such as PVInstallation"
+    return Fault(f"{share.where}.esdl_type", f"ESDL has no type {share.kind!r}", hint)
+
+
 def _faults(share: Share, found: Sequence[Found], stock: Inventory) -> list[Fault]:
     where = f"{share.where}.esdl_type"
     if not found and not metamodel.is_type(share.kind):
-        close = metamodel.close_to(share.kind)
-        hint = f"Did you mean {' or '.join(close)}?" if close else "Types are spelt as in ESDL, such as PVInstallation"
-        return [Fault(where, f"ESDL has no type {share.kind!r}", hint)]
+        return [_unknown(share)]
     if not found:
         return [Fault(where, f"the ESDL has no object of type {share.kind}", _instead_of(share.kind, stock))]
     return _identity_faults(where, share.kind, found, stock)

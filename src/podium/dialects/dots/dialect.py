@@ -11,14 +11,17 @@ from typing import Any
 from fastapi import APIRouter
 
 from podium.bus.port import Bus, Message, Subscription
+from podium.dialects.documents import parsed
 from podium.dialects.dots import metamodel, reading
 from podium.dialects.dots.desk import Desk
 from podium.dialects.dots.hearing import Ear
 from podium.dialects.dots.performer import DotsPerformer, ModelAccess
 from podium.dialects.dots.reading import KIND, Reader
 from podium.dialects.dots.routes import routes
+from podium.dialects.dots.spelling import unread
 from podium.dialects.port import Kind
 from podium.engines.simulation.machine import SimulationMachine
+from podium.errors import Fault
 from podium.runs.conductor import steady_clock
 from podium.runs.events import Submission
 from podium.runs.machine import Input
@@ -112,6 +115,11 @@ class DotsDialect:
         Raises: DocumentRefused, naming every fault found and where.
         """
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._reader.read, content, filename)
+
+    async def advice(self, content: bytes) -> list[Fault]:
+        """The keys that Podium does not read."""
+        given = await asyncio.get_running_loop().run_in_executor(self._threads, parsed, content)
+        return list(unread(given))
 
     def keeps_logs_seconds(self, document: Mapping[str, Any]) -> float:
         return float(document["dots"]["body"]["keep_logs_hours"]) * 3600

@@ -9,17 +9,21 @@ from __future__ import annotations
 import binascii
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from podium.dialects.dots.names import is_service_name, uncarried
+from podium.errors import Fault
 
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 MOST_ENTRIES = 1000  # of any list; the check of a longer one ends there
 A_DATE = "2023-01-25 00:00:00"
 A_YEAR = 366 * 24 * 3600
+NO_STEP = "is missing, and no service has a period that it could follow from"
+NO_END = "is missing, and so is simulation_duration_in_seconds"
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
 # What every model is told; a service's own variables may not stand in for them.
@@ -171,19 +175,35 @@ class Body(BaseModel):
             return self.time_step_seconds
         calculations = [one for service in self.calculation_services for one in service.calculations]
         if not calculations:
-            raise ValueError("time_step_seconds: is missing, and no service has a period that it could follow from")
+            raise ValueError(f"time_step_seconds: {NO_STEP}")
         return math.gcd(*(one.period_seconds for one in calculations), *(one.offset_seconds for one in calculations))
 
     @property
     def steps(self) -> int:
         if self.simulation_duration_in_seconds is None:
             if self.nr_of_time_steps is None:
-                raise ValueError("nr_of_time_steps: is missing, and so is simulation_duration_in_seconds")
+                raise ValueError(f"nr_of_time_steps: {NO_END}")
             return self.nr_of_time_steps
         follows = -(-self.simulation_duration_in_seconds // self.step_seconds)
         if self.nr_of_time_steps not in (None, follows):
             raise ValueError(f"nr_of_time_steps: simulation_duration_in_seconds makes {follows} steps of it")
         return follows
+
+
+def unsaid(given: Mapping[str, Any]) -> list[Fault]:
+    """What is missing where one of two would do, whatever else is wrong."""
+    faults = []
+    services = given.get("calculation_services")
+    periods = any(isinstance(one, dict) and one.get("calculations") for one in _list(services))
+    if given.get("time_step_seconds") is None and not periods:
+        faults.append(Fault("time_step_seconds", NO_STEP))
+    if given.get("nr_of_time_steps") is None and given.get("simulation_duration_in_seconds") is None:
+        faults.append(Fault("nr_of_time_steps", NO_END))
+    return faults
+
+
+def _list(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else []
 
 
 def _moment(text: str) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,23 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from podium.dialects.documents import LARGEST, parsed
-from podium.dialects.dots.dealing import Hand, Share, deal
-from podium.dialects.dots.document import Body, CalculationService, decode_base64, encode_base64, padded
+from podium.dialects.dots.dealing import Hand, Share, deal, unknown_types
+from podium.dialects.dots.document import Body, CalculationService, decode_base64, encode_base64, padded, unsaid
 from podium.dialects.dots.esdl import Unreadable, take_stock
 from podium.dialects.dots.names import longest_model_id, model_id, simulation_id
+from podium.dialects.dots.spelling import Meant
 from podium.engines.simulation.document import SimulationDocument
 from podium.errors import DocumentRefused, Fault
-from podium.faults import misspelt, place, refuse, worded
+from podium.faults import in_order, place, refuse, worded
 from podium.runs.events import Submission
 
 KIND = "dots.simulation"
 MOST_VALUES = 20_000  # the ESDL is one, whatever its size
 PRIVATE = "additional_env_variable"
+TIMES = {"start_date", "time_step_seconds", "nr_of_time_steps", "simulation_duration_in_seconds"}
+# What stands in for what is wrong, so that the rest is checked.
+_A_SERVICE = {"esdl_type": "x", "calc_service_name": "x", "service_image_url": "x"}
+_A_BODY = {"name": "x", "calculation_services": [_A_SERVICE], "esdl_base64string": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,32 +53,41 @@ class Reader:
 
     def read(self, content: bytes, filename: str = "") -> Submission:
         """The run that `content` asks for. Raises: DocumentRefused, with every fault."""
-        given = parsed(content, most_values=MOST_VALUES)
-        embed(given, filename)
-        refuse(_misspelt(given))
+        posted = parsed(content, most_values=MOST_VALUES)
+        meant = Meant.of(posted)
+        given, faults = meant.given, [*meant.faults]
+        without_esdl = False
+        try:
+            embed(given, filename)
+        except DocumentRefused as refused:
+            faults.append(Fault(refused.where or "", refused.problem, refused.hint))
+            without_esdl = "esdl_base64string" not in given
         if isinstance(packed := given.get("esdl_base64string"), str):
             given["esdl_base64string"] = padded(packed)  # so that a model finds its padding
-        body, faults = _validated(given)
+        body, wrong = _validated({**given, "esdl_base64string": ""} if without_esdl else given)
+        faults += wrong
         services = _services(given)
         faults += self._service_faults(services)
         hands, more = self._dealt(given.get("esdl_base64string"), services)
-        refuse([*faults, *more])
+        refuse(in_order(map(meant.as_posted, (*faults, *more)), posted))
         assert body is not None  # else there was a fault  # noqa: S101
         return self._submission(body, hands)
 
     def _dealt(self, packed: object, services: Mapping[int, CalculationService]) -> tuple[list[Hand], list[Fault]]:
-        if not isinstance(packed, str):
-            return [], []  # said already
+        services = {index: one for index, one in services.items() if one.esdl_type}
         shares = [
             Share(f"calculation_services[{index}]", one.calc_service_name, one.esdl_type, one.nr_of_models)
             for index, one in services.items()
         ]
+        if not isinstance(packed, str):
+            return [], unknown_types(shares)  # that it is not there was said already
         try:
             stock = take_stock(decode_base64(packed), {share.kind for share in shares})
         except ValueError as error:
-            return [], [Fault("esdl_base64string", str(error), "Encode the ESDL file with base64")]
+            fault = Fault("esdl_base64string", str(error), "Encode the ESDL file with base64")
+            return [], [fault, *unknown_types(shares)]
         except Unreadable as error:
-            return [], [error.fault]
+            return [], [error.fault, *unknown_types(shares)]
         hands, faults = deal(stock, shares)
         if len(hands) > self.max_models:
             faults.append(
@@ -103,14 +118,14 @@ class Reader:
         for index, service in services.items():
             where = f"calculation_services[{index}]"
             first = names.setdefault(model_id(service.calc_service_name, 0).lower(), index)
-            if first != index:
+            if first != index and service.calc_service_name:
                 problem = f"{service.calc_service_name!r} makes the same model ids as calculation_services[{first}]"
                 faults.append(Fault(f"{where}.calc_service_name", problem, "Name each service once"))
             first = kinds.setdefault(service.esdl_type, index)
-            if first != index:
+            if first != index and service.esdl_type:
                 problem = f"calculation_services[{first}] calculates {service.esdl_type} already"
                 faults.append(Fault(f"{where}.esdl_type", problem, "Each ESDL type has one service"))
-            if self.check_image is not None:
+            if self.check_image is not None and service.service_image_url:
                 try:
                     self.check_image(service.service_image_url)
                 except DocumentRefused as error:
@@ -188,25 +203,42 @@ def _validated(given: Mapping[str, Any]) -> tuple[Body | None, list[Fault]]:
     try:
         return Body.model_validate(given), []
     except ValidationError as error:
-        return None, [_fault(one) for one in error.errors(include_url=False)]
+        errors = error.errors(include_url=False)
+    wrong = {str(one["loc"][0]) for one in errors if one["loc"]}
+    return None, [*map(_fault, errors), *unsaid(given), *_time_faults(given, wrong)]
 
 
-def _misspelt(given: Mapping[str, Any]) -> list[Fault]:
-    """Keys that are nearly one of ours. Others are let be: bodies of other orchestrators have keys of their own."""
-    near = misspelt(given, Body.model_fields)
-    return [Fault(key, "there is no such key", f"Did you mean {name}?") for key, name in near.items()]
+def _time_faults(given: Mapping[str, Any], wrong: AbstractSet[str]) -> list[Fault]:
+    """What does not fit of the dates and steps, when none of them is wrong by itself but something else is."""
+    if not wrong or wrong & TIMES or ("calculation_services" in wrong and given.get("time_step_seconds") is None):
+        return []
+    right = {key: value for key, value in given.items() if key not in wrong}
+    try:
+        Body.model_validate({**_A_BODY, **right})
+    except ValidationError as error:
+        return [_fault(one) for one in error.errors(include_url=False)]
+    return []
 
 
 def _services(given: Mapping[str, Any]) -> dict[int, CalculationService]:
-    """The services that are right by themselves, by their place, so that the rest is checked as well."""
+    """The services by their place, as far as they are right, so that the rest is checked as well."""
     listed = given.get("calculation_services")
     found = {}
     for index, one in enumerate(listed if isinstance(listed, list) else ()):
-        try:
-            found[index] = CalculationService.model_validate(one)
-        except ValidationError:
-            continue  # said already
+        if isinstance(one, dict):
+            found[index] = _as_far_as_right(one)
     return found
+
+
+def _as_far_as_right(service: Mapping[str, Any]) -> CalculationService:
+    """With nothing in place of a text that is wrong."""
+    try:
+        return CalculationService.model_validate(service)
+    except ValidationError as error:
+        wrong = {one["loc"][0] for one in error.errors(include_url=False)}
+    right = {key: value for key, value in service.items() if key not in wrong}
+    found = CalculationService.model_validate({**_A_SERVICE, **right})
+    return found.model_copy(update=dict.fromkeys(_A_SERVICE.keys() & wrong, ""))
 
 
 def _fault(error: Mapping[str, Any]) -> Fault:

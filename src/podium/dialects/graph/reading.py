@@ -25,7 +25,7 @@ from podium.engines.flow.document import FlowDocument
 from podium.engines.flow.graph import check_graph
 from podium.engines.flow.messages import LAST
 from podium.errors import DocumentRefused, Fault
-from podium.faults import place, refuse, worded
+from podium.faults import in_order, place, refuse, worded
 from podium.jobs.performer import FlowPerformer
 from podium.jobs.port import JobKind
 from podium.jobs.references import results_named
@@ -71,7 +71,7 @@ class Reader:
         if flow is not None:
             draft.faults += check_graph(flow)
             draft.faults += self._refused(flow, draft, directory)
-        refuse(draft.faults)
+        refuse(in_order(draft.faults, given))
         assert flow is not None  # else there was a fault  # noqa: S101
         document = {
             "flow": flow.model_dump(mode="json", exclude_defaults=True),
