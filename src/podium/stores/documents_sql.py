@@ -113,7 +113,11 @@ class SqlDocuments:
 
     def _written(self, action: Callable[[Connection], object]) -> None:
         try:
-            with self._database.writers.connect() as connection, self._database.transaction(connection):
+            # On disk with the journal, which is the same file and is synced when a run ends.
+            with (
+                self._database.writers.connect() as connection,
+                self._database.transaction(connection, durable=False),
+            ):
                 action(connection)
         except database_errors() as error:
             raise self._database.explain(error) from error
