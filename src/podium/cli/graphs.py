@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from podium.settings import Settings
 
 
+_NAME = re.compile(r'"([^"]+)"|([^."=]+)')
+_EDIT = re.compile(rf"(?P<path>(?:{_NAME.pattern})(?:\.(?:{_NAME.pattern}))+)=(?P<value>.*)", re.DOTALL)
+
+
 def add_to(app: typer.Typer) -> None:
     for command in (restart, pause, resume):
         app.command()(command)
@@ -27,7 +32,10 @@ def restart(
         list[str] | None, typer.Option("--from", help="A job: it and all behind it are performed again.")
     ] = None,
     edit: Annotated[
-        list[str] | None, typer.Option(help="JOB.KEY=VALUE, such as load.arguments.day=4; VALUE is JSON, or text.")
+        list[str] | None,
+        typer.Option(
+            help="JOB.KEY=VALUE, such as load.arguments.day=4; a name with dots in quotes; VALUE is JSON, or text."
+        ),
     ] = None,
     models: options.Models = None,
     data: options.Data = None,
@@ -69,14 +77,15 @@ def _edits(given: list[str]) -> dict[str, dict[str, Any]]:
     """Raises: DocumentRefused."""
     edits: dict[str, dict[str, Any]] = {}
     for text in given:
-        path, equals, value = text.partition("=")
-        job, *keys = path.split(".")
-        if not equals or not job or not keys or not all(keys):
-            raise DocumentRefused(f"{text!r} is no edit", where="--edit", hint="Write JOB.KEY=VALUE")
+        edit = _EDIT.fullmatch(text)
+        if edit is None:
+            hint = "Write JOB.KEY=VALUE; a name with . or = in it in quotes: '\"JOB.1\".KEY=VALUE'"
+            raise DocumentRefused(f"{text!r} is no edit", where="--edit", hint=hint)
+        job, *keys = (quoted or plain for quoted, plain in _NAME.findall(edit["path"]))
         place = edits.setdefault(job, {})
         for key in keys[:-1]:
             place = place.setdefault(key, {})
-        place[keys[-1]] = _value(value)
+        place[keys[-1]] = _value(edit["value"])
     return edits
 
 

@@ -82,7 +82,8 @@ def test_an_item_has_all_of_its_job_performed_again():
 def test_jobs_that_there_are_not_are_all_named():
     with pytest.raises(DocumentRefused) as refused:
         again(ended(), "nobody", last={"to": "you"})
-    assert [fault.where for fault in refused.value.faults] == ["start.nobody", "edits.last"]
+    told = [str(fault) for fault in refused.value.faults]
+    assert told == ["from: there is no job 'nobody'", "edit: there is no job 'last'"]
 
 
 @settings(

@@ -50,8 +50,8 @@ def restarted(
 
 def _check(flow: FlowDocument, start: Collection[str], edits: Mapping[str, Any]) -> None:
     known = {*flow.jobs, LAST} if flow.last is not None else {*flow.jobs}
-    faults = [Fault(f"start.{name}", "there is no such job") for name in start if name not in known]
-    faults += [Fault(f"edits.{name}", "there is no such job") for name in edits if name not in known]
+    faults = [Fault("from", f"there is no job {name!r}") for name in sorted(start) if name not in known]
+    faults += [Fault("edit", f"there is no job {name!r}") for name in edits if name not in known]
     if faults:
         raise DocumentRefused("this run cannot be started again so", faults=faults)
 
