@@ -9,7 +9,7 @@ import pytest
 
 from podium.errors import DocumentRefused
 from podium.jobs.pipeline import NESTING, AnotherRun
-from podium.jobs.port import JobFailed
+from podium.jobs.port import JobFailed, looked_through
 from podium.runs.conductor import Conductor
 from podium.runs.events import Event, Failure, RunState, Submission
 from podium.runs.journal import Journal
@@ -194,6 +194,32 @@ async def test_runs_that_start_each_other_come_to_an_end(house):
 async def test_a_document_that_is_refused(house):
     with pytest.raises(DocumentRefused, match=r"document\.json: this is no document"):
         await performing(house, {"bad": 1})
+
+
+async def test_what_is_put_into_the_document(house):
+    document = {"jobs": {"a/b": {"x": [1, {"$result": "inner"}]}}}
+    task = asyncio.create_task(
+        house.kind.perform(job({"document": document, "with": {"/jobs/a~1b/x/0": {"n": 2}, "/name": "new"}}))
+    )
+    run = await house.next()
+    given = await house.journal.document(run)
+    assert (given["jobs"], given["name"]) == ({"a/b": {"x": [{"n": 2}, {"$result": "inner"}]}}, "new")
+    assert document["jobs"]["a/b"]["x"][0] == 1
+    task.cancel()
+    await asyncio.wait([task])
+
+
+@pytest.mark.parametrize("pointer", ["", "jobs", "/no/x", "/jobs/2", "/jobs/0/x/y", "/jobs/-1"])
+def test_where_nothing_can_be_put(pointer):
+    with pytest.raises(DocumentRefused, match="with"):
+        AnotherRun(None, None).check({"document": {"jobs": [{"x": 1}]}, "with": {pointer: {"$result": "a"}}})
+
+
+def test_the_document_may_be_a_result_as_a_whole():
+    call = {"document": {"$result": "make"}, "with": {"/name": {"$item": ""}}}
+    AnotherRun(None, None).check(call)
+    assert looked_through(AnotherRun(None, None), call) == call
+    assert looked_through(AnotherRun(None, None), {**call, "document": {"jobs": {}}}) == {"with": call["with"]}
 
 
 def test_what_is_refused_beforehand(tmp_path):

@@ -13,7 +13,7 @@ from podium.engines.flow.document import FlowDocument, JobDocument
 from podium.engines.flow.messages import Attempt
 from podium.errors import DocumentRefused, Fault, PodiumError, Unavailable
 from podium.faults import refuse
-from podium.jobs.port import RESULT_BYTES, Job, JobFailed, JobKind, KeepsForRuns
+from podium.jobs.port import RESULT_BYTES, Job, JobFailed, JobKind, KeepsForRuns, looked_through
 from podium.jobs.references import resolved, results_named
 from podium.runs.events import Json
 from podium.runs.machine import Command, Input, Performed, PerformFailed, Recovery
@@ -67,7 +67,8 @@ class FlowPerformer:
         if not isinstance(command, Attempt):
             raise TypeError(f"not a command of job graphs: {command!r}")
         try:
-            result = await self._kind(command.kind).perform(self._job(run, document, command))
+            kind = self._kind(command.kind)
+            result = await kind.perform(self._job(kind, run, document, command))
             _check_size(result)
         except JobFailed as error:
             return self._failed(command, error.reason, transient=not error.final)
@@ -84,15 +85,17 @@ class FlowPerformer:
             if isinstance(kind, KeepsForRuns):
                 await kind.released(run)
 
-    def _job(self, run: str, document: Mapping[str, Any], attempt: Attempt) -> Job:
+    def _job(self, kind: JobKind, run: str, document: Mapping[str, Any], attempt: Attempt) -> Job:
         def note(line: str) -> None:
             self._note(run, attempt.node, self._redact(line))
 
+        call = self._resolve(dict(attempt.call))
+        open_ = resolved(looked_through(kind, call), attempt.inputs, attempt.item, attempt.outcome)
         return Job(
             run=run,
             node=attempt.node,
             attempt=attempt.attempt,
-            call=resolved(self._resolve(dict(attempt.call)), attempt.inputs, attempt.item, attempt.outcome),
+            call={**call, **open_},
             inputs=attempt.inputs,
             item=attempt.item,
             outcome=attempt.outcome,
@@ -118,7 +121,7 @@ class FlowPerformer:
             yield Fault(f"{where}.kind", error.problem, error.hint)
             return
         try:
-            named = set(results_named(job.call))
+            named = set(results_named(looked_through(kind, job.call)))
             kind.check(job.call)
         except DocumentRefused as error:
             for fault in error.faults or (Fault(error.where or "", error.problem, error.hint),):

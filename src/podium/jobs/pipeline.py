@@ -1,6 +1,9 @@
 """Kind `run`: another document is run to its end.
 
-    {"document": {...}}
+    {"document": {...}, "with": {"/jobs/load/python/arguments/day": {"$result": "choose"}}}
+
+The document is left as it is: references in it are those of its own jobs. What it takes from the jobs around it is put
+in place by `with`, at pointers into it (RFC 6901).
 
 It is submitted under a key made of the job's own, so that however often it is asked for, it is started once.
 """
@@ -8,16 +11,20 @@ It is submitted under a key made of the job's own, so that however often it is a
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
 import structlog
+from pydantic import Field
 
-from podium.errors import PodiumError, Unavailable
+from podium.errors import Fault, PodiumError, Unavailable
+from podium.faults import refuse
 from podium.jobs.calls import Call, check, read
 from podium.jobs.port import Job, JobFailed
+from podium.jobs.references import is_reference
 from podium.runs.events import Json, Run, RunState, Submission
 from podium.runs.machine import DETACHED
 
@@ -42,6 +49,7 @@ class RunCall(Call):
 
     document: dict[str, Any]
     filename: str = "document.json"
+    put: dict[str, Any] = Field(default_factory=dict, alias="with")
 
 
 class AnotherRun:
@@ -58,8 +66,13 @@ class AnotherRun:
         self._read = read_document
         self._deepest = deepest
 
+    enclosed = "document"
+
     def check(self, call: Mapping[str, Any]) -> None:
         check(RunCall, call)
+        given, put = call["document"], call.get("with", {})
+        if not is_reference(given) and not is_reference(put):
+            _completed(given, put)
 
     async def perform(self, job: Job) -> Json:
         call = read(RunCall, job.call)
@@ -68,7 +81,7 @@ class AnotherRun:
             raise JobFailed(
                 f"there are {self._deepest} runs around this one already: do they start each other?", final=True
             )
-        submission = await self._read(json.dumps(call.document).encode(), call.filename)
+        submission = await self._read(json.dumps(_completed(call.document, call.put)).encode(), call.filename)
         document = {**submission.document, NESTING: depth}
         submitting = asyncio.create_task(
             self._runs.submit(replace(submission, document=document, key=f"job {job.key}"))
@@ -89,6 +102,38 @@ class AnotherRun:
             await self._runs.cancel(run.id, f"the job {job.node} of run {job.run} is no longer wanted")
         except PodiumError as error:
             log.warning("run.not_cancelled", job=job.key, reason=str(error))
+
+
+def _completed(document: dict[str, Any], put: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy with the values of `put` in it. Raises: DocumentRefused."""
+    whole = copy.deepcopy(document)
+    faults = [
+        Fault(f"with.{pointer}", fault) for pointer, value in put.items() if (fault := _put(whole, pointer, value))
+    ]
+    refuse(faults)
+    return whole
+
+
+def _put(inner: Any, pointer: str, value: Any) -> str | None:
+    """What is wrong with the pointer; None once the value is there."""
+    slash, *words = (word.replace("~1", "/").replace("~0", "~") for word in pointer.split("/"))
+    if slash or not words:
+        return "this is no pointer into the document, such as /jobs/load/python/arguments"
+    for word in words[:-1]:
+        if isinstance(inner, dict) and word in inner:
+            inner = inner[word]
+        elif isinstance(inner, list) and word.isdecimal() and int(word) < len(inner):
+            inner = inner[int(word)]
+        else:
+            return f"the document has no {word!r} there"
+    last = words[-1]
+    if isinstance(inner, dict):
+        inner[last] = value
+    elif isinstance(inner, list) and last.isdecimal() and int(last) < len(inner):
+        inner[int(last)] = value
+    else:
+        return f"the document has no place for {last!r} there"
+    return None
 
 
 def _outcome(run: Run) -> Json:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from podium.jobs.references import is_reference
 from podium.runs.events import Json
 
 
@@ -82,6 +83,19 @@ class KeepsForRuns(Protocol):
     async def released(self, run: str) -> None:
         """The run has ended: nothing of it is needed any more."""
         ...
+
+
+@runtime_checkable
+class Encloses(Protocol):
+    """A kind that is told, under one key, something that is no part of the graph: no reference is meant in there."""
+
+    enclosed: str
+
+
+def looked_through(kind: object, call: Mapping[str, Any]) -> dict[str, Any]:
+    """What references may stand in; also for all that is enclosed, as long as it is one reference as a whole."""
+    closed = kind.enclosed if isinstance(kind, Encloses) and not is_reference(call.get(kind.enclosed)) else None
+    return {key: value for key, value in call.items() if key != closed}
 
 
 RESULT_BYTES = 256 * 1024

@@ -13,6 +13,7 @@ from podium.dialects.graph.reading import Reader
 from podium.errors import DocumentRefused
 from podium.jobs.client import Client
 from podium.jobs.http import HttpService
+from podium.jobs.pipeline import AnotherRun
 
 NIGHTLY = """
 name: nightly
@@ -36,7 +37,8 @@ async def read(tmp_path):
 
     def read(text: str, filename: str = "graph.yaml", functions: tuple[Path, ...] = ()):
         python = GraphFunctions(functions, tmp_path / "workers")
-        reader = Reader({"http": HttpService(client), "python": python}, python, time.time)
+        kinds = {"http": HttpService(client), "python": python, "run": AnotherRun(None, None)}
+        reader = Reader(kinds, python, time.time)
         return reader.read(text.encode(), str(tmp_path / filename) if filename else "")
 
     yield read
@@ -166,3 +168,12 @@ async def test_private_values_are_not_in_the_document(read, monkeypatch):
 async def test_the_environment_is_not_for_strangers(read):
     text = '{"jobs": {"a": {"http": {"url": "http://x/", "body": {"$env": "HOME"}}}}}'
     assert "over HTTP" in faults(read, text, "")["jobs.a.http.body"]
+
+
+async def test_references_of_another_document_are_its_own(read):
+    inner = {"jobs": {"make": {"http": {"url": "http://x/"}}, "use": {"http": {"url": {"$result": "make/url"}}}}}
+    call = {"document": inner, "with": {"/name": {"$result": "choose"}}}
+    given = {"jobs": {"choose": {"http": {"url": "http://x/"}}, "inner": {"run": call}}}
+    flow = read(json.dumps(given), "graph.json").document["flow"]
+    assert flow["jobs"]["inner"]["after"] == ["choose"]
+    assert flow["jobs"]["inner"]["call"] == call

@@ -27,7 +27,7 @@ from podium.engines.flow.messages import LAST
 from podium.errors import DocumentRefused, Fault
 from podium.faults import in_order, place, refuse, worded
 from podium.jobs.performer import FlowPerformer
-from podium.jobs.port import JobKind
+from podium.jobs.port import JobKind, looked_through
 from podium.jobs.references import results_named
 from podium.runs.events import Submission
 
@@ -148,9 +148,10 @@ class _Draft:
             call = {}
         job = {key: given[key] for key in OF_JOB if key in given}
         after, each = self._before(where, job, jobs)
-        after += [one for one in self._taken(f"{where}.{kind}", name, call, jobs) if one not in after]
+        open_ = looked_through(self.kinds.get(kind), call or {})
+        after += [one for one in self._taken(f"{where}.{kind}", name, open_, jobs) if one not in after]
         call = self.vault.put_away(call or {}, *where.split(".", 1), kind)
-        if name != LAST and _takes_outcome(call):
+        if name != LAST and _takes_outcome(open_):
             self._fault(f"{where}.{kind}", "the outcome is told to the last job alone")
         return {**job, "kind": kind, "call": call, "after": after, "each": each}
 
