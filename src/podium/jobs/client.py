@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from yarl import URL
@@ -72,6 +73,10 @@ class Client:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
+
+    async def warm(self) -> None:
+        """Load what the first request would wait for."""
+        await asyncio.to_thread(import_module, "aiohttp")
 
     async def close(self) -> None:
         if self._session is not None:

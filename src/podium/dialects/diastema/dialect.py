@@ -103,6 +103,8 @@ class DiastemaDialect:
         self._desk = desk
         self._stores = stores
         self._client = Client()
+        self._expects_requests = bool(services)
+        self._warming: asyncio.Task[None] | None = None
         self._token = Token(key)
         self._reader = Reader(job_timeout)
         self._records = Records(stores.documents)
@@ -173,9 +175,13 @@ class DiastemaDialect:
         return routes(self._desk, self._reader, self._check, self._records, self._trial, self._token, guard)
 
     async def start(self) -> None:
-        """Nothing comes by itself: services are asked."""
+        """Nothing comes by itself: services are asked. Where they are known already, they will be."""
+        if self._expects_requests:
+            self._warming = asyncio.create_task(self._client.warm(), name="services")
 
     async def close(self) -> None:
+        if self._warming is not None:
+            await self._warming
         await self._front.close()
         await self._client.close()
         await self._stores.documents.close()
