@@ -182,3 +182,21 @@ def test_kinds_of_other_packages(monkeypatch):
     point = EntryPoint("theirs", f"{__name__}:Asked", "podium.jobs")
     monkeypatch.setattr(module, "entry_points", lambda group: [point] if group == "podium.jobs" else [])
     assert plugins()["theirs"]().jobs == []
+
+
+async def test_what_is_enclosed_is_left_alone():
+    class Enclosing:
+        enclosed = "inner"
+
+        def check(self, call):
+            pass
+
+        async def perform(self, job):
+            return dict(job.call)
+
+    inner = {"url": {"$result": "a"}}
+    call = {"inner": inner, "x": {"$result": "a"}}
+    told = await FlowPerformer({"asked": Enclosing()}, lambda: 0.0).perform(
+        "r", {}, attempt(call=call, inputs={"a": 5})
+    )
+    assert told.result == {"inner": inner, "x": 5}

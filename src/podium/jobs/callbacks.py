@@ -39,6 +39,9 @@ class Callbacks:
         future.add_done_callback(lambda done: self._forget(token, done))
         return self._address + token, future
 
+    def awaits(self, token: str) -> bool:
+        return token in self._expected
+
     def deliver(self, token: str, body: Json) -> bool:
         """Hand over what was posted. False: nobody waits for it (any longer, or yet)."""
         future = self._expected.get(token)

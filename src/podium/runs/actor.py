@@ -48,6 +48,8 @@ class Actor:
         document: what it was made from.
         down: for a run that was under way: the seconds that Podium was away; None for a new one.
         unwanted: counts inputs that led to nothing, by their type.
+
+    `caught_up` tells whether all is under way again that was before Podium went away.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Actor:
         self._clock = clock
         self._unwanted = unwanted
         self._down = down
+        self.caught_up = down is None
         self._seq = 0
         self._snapshot_seq = 0
         self._state: Any = None
@@ -94,6 +97,8 @@ class Actor:
             await self._replay()
             if self._down is not None:
                 await self._recover(Resumed(self._clock(), down=self._down))
+                # Behind what was just begun, so that whoever is to be told something waits for it by then.
+                asyncio.get_running_loop().call_soon(setattr, self, "caught_up", True)
             while not self._ended:
                 await self._next()
                 if self._link_lost:

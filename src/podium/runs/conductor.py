@@ -73,6 +73,11 @@ class Conductor:
         """The ids of the runs that have not ended."""
         return frozenset(self._actors)
 
+    @property
+    def catching_up(self) -> bool:
+        """Whether a run that was under way before is not yet where it was."""
+        return not all(actor.caught_up for actor in self._actors.values())
+
     async def start(self, down: float = 0.0) -> None:
         """Go on with all that was under way `down` seconds ago."""
         for run in await self._journal.unfinished():

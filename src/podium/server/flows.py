@@ -16,7 +16,7 @@ from podium.dialects.again import resubmission
 from podium.engines.flow import nodes
 from podium.engines.flow.messages import PauseRequested, ResumeRequested
 from podium.engines.flow.progress import JobStanding
-from podium.errors import Conflict, DocumentRefused, NotFound
+from podium.errors import Conflict, DocumentRefused, NotFound, Unavailable
 from podium.runs.events import Json, Recorded, Run
 from podium.runs.journal import PAGE
 from podium.runs.machine import Input
@@ -126,6 +126,8 @@ def open_routes(parts: Parts) -> APIRouter:
             told = json.loads(content) if content.strip() else None
         except (ValueError, RecursionError):
             raise DocumentRefused("an outcome is told as JSON") from None
+        if parts.callbacks is not None and not parts.callbacks.awaits(token) and parts.conducting.catching_up:
+            raise Unavailable("Podium has just begun and does not know yet who waits for this", hint="Post it again")
         if parts.callbacks is None or not parts.callbacks.deliver(token, told):
             raise NotFound("nobody waits for this outcome")
 

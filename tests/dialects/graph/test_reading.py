@@ -100,7 +100,7 @@ async def test_every_fault_is_told_at_once_by_job_and_key(read):
     assert told["nmae"] == "there is no such key. Did you mean name?"
     assert told["limit"].startswith("must be at least 1")
     assert told["jobs.load.pyhton"] == "there is no such key. Did you mean python?"
-    assert told["jobs.none"] == "does not say what to do. Give it one of: http, python"
+    assert told["jobs.none"] == "does not say what to do. Give it one of: http, python, run"
     assert told["jobs.both"].startswith("has 2 kinds: http, python")
     assert told["jobs.text"].startswith("must be a mapping")
     assert told["jobs.clean.after"] == "there is no job 'laod'. Did you mean load?"
