@@ -157,6 +157,27 @@ async def test_the_python_client_works_unmodified(door):
     assert grouped == [{"esdl_id": "pv-1", "time": 0, "mean": 1}, {"esdl_id": "pv-2", "time": 0, "mean": 2}]
 
 
+async def test_a_field_keeps_the_type_it_had_first(http):
+    async def write(*lines: str) -> tuple[int, str]:
+        answer = await http.post("/write", params={"precision": "s"}, content="\n".join(lines))
+        return answer.status_code, answer.json()["error"] if answer.content else ""
+
+    there = 'partial write: field type conflict: input field "u" on measurement "m" is type'
+    assert await write("m,simulation_id=a u=1 1") == (204, "")
+    assert await write('m,simulation_id=a u="x" 1') == (400, f"{there} string, already exists as type float dropped=1")
+    assert await write("m,simulation_id=a u=5i 1", "m,simulation_id=a u=2 2", "m,simulation_id=a u=t 3") == (
+        400,
+        f"{there} integer, already exists as type float dropped=2",
+    )
+    assert await write('m,simulation_id=a w=1,u="x" 4') == (
+        400,
+        f"{there} string, already exists as type float dropped=1",
+    )
+    assert (await write("m,simulation_id=a v=1 1", 'm,simulation_id=a v="y" 2'))[0] == 400, "in one body as well"
+    answer = await http.get("/query", params={"q": "SELECT mean(u), count(u) FROM m"})
+    assert answer.json()["results"][0]["series"][0]["values"] == [["1970-01-01T00:00:00Z", 1.5, 2]]
+
+
 async def test_ping(http):
     for answer in (await http.get("/ping"), await http.head("/ping")):
         assert answer.status_code == 204
@@ -240,7 +261,9 @@ async def test_strangers_are_kept_out(door, http):
         ):
             assert answer.status_code == 401
             assert answer.headers["WWW-Authenticate"].startswith("Basic")
-            assert answer.json()["error"] in ("authorization failed", "unable to parse authentication credentials")
+            problem, _, hint = answer.json()["error"].partition("; ")
+            assert problem in ("authorization failed", "unable to parse authentication credentials")
+            assert ("INFLUXDB_PASSWORD" in hint) == (answer.headers["X-Influxdb-Build"] == "Podium")
         known = {"u": USER, "p": PASSWORD}
         assert (await stranger.post("/write", content="m a=1", params=known)).status_code == 204
         assert (await stranger.get("/query", params={"q": "SHOW DATABASES", **known})).status_code == 200
@@ -368,4 +391,6 @@ async def test_every_example_of_the_page_runs(podium, store, tmp_path):
     elsewhere = series_store(tomllib.loads(settings)["series"], tmp_path / "unused")
     assert isinstance(elsewhere, InfluxSeries)
     await elsewhere.close()
-    assert len(re.findall(r"^```\w", PAGE, re.MULTILINE)) == 5
+    assert (
+        len(re.findall(r"^```\w", PAGE, re.MULTILINE)) == 6
+    )  # one of them needs a server, and runs in tests/e2e/test_pages.py

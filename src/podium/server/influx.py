@@ -24,6 +24,7 @@ from prometheus_client import Counter
 from podium.errors import DocumentRefused, PodiumError
 from podium.stores.influx_query import CreateDatabase, Show, Statement, Table, read
 from podium.stores.line_protocol import Parsed, parse
+from podium.stores.series import FieldsConflict
 from podium.stores.series_duckdb import DuckDbSeries
 
 log = structlog.get_logger()
@@ -35,6 +36,7 @@ SMALL = 16 * 1024  # read at once; anything bigger is not worth the event loop's
 POINTS = Counter("podium_series_points", "Points that models reported", ["outcome"])
 
 _HEADERS = {"X-Influxdb-Version": "1.8.10", "X-Influxdb-Build": "Podium"}
+_SIGN_IN = "models find user and password in INFLUXDB_USER and INFLUXDB_PASSWORD, others as docs/results.md tells"
 # How many microseconds the units of `epoch` last; of nanoseconds it takes a thousand.
 _EPOCHS = {"ns": 0, "n": 0, "u": 1, "µ": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
 
@@ -67,10 +69,13 @@ def influx_router(store: DuckDbSeries, check: Callable[[str, str], bool]) -> API
             body = await _body(request, MAX_BODY)
             parsed = await _parsed(body, request.query_params.get("precision", ""))
             await store.write(parsed.points, database=database)
+        except FieldsConflict as conflict:
+            _count(written=len(parsed.points) - conflict.dropped, refused=parsed.refused + conflict.dropped)
+            log.warning("series.points_dropped", dropped=conflict.dropped, why=conflict.problem)
+            return _error(conflict)
         except (_Refused, PodiumError) as refusal:
             return _error(refusal)
-        POINTS.labels("written").inc(len(parsed.points))
-        POINTS.labels("refused").inc(parsed.refused)
+        _count(written=len(parsed.points), refused=parsed.refused)
         if parsed.refused:
             log.warning(
                 "series.points_refused", refused=parsed.refused, written=len(parsed.points), why=parsed.errors[0]
@@ -96,6 +101,11 @@ def influx_router(store: DuckDbSeries, check: Callable[[str, str], bool]) -> API
         return Response(answer + "\n", headers=_HEADERS, media_type="application/json")
 
     return router
+
+
+def _count(*, written: int, refused: int) -> None:
+    POINTS.labels("written").inc(written)
+    POINTS.labels("refused").inc(refused)
 
 
 def _error(refusal: _Refused | PodiumError) -> Response:
@@ -130,9 +140,10 @@ def _let_in(request: Request, check: Callable[[str, str], bool], form: Mapping[s
         try:
             user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
-            raise _Refused(401, "unable to parse authentication credentials") from None
+            raise _Refused(401, f"unable to parse authentication credentials; {_SIGN_IN}") from None
     if not check(user, password):
-        raise _Refused(401, "authorization failed" if user else "unable to parse authentication credentials")
+        problem = "authorization failed" if user else "unable to parse authentication credentials"
+        raise _Refused(401, f"{problem}; {_SIGN_IN}")
 
 
 async def _body(request: Request, limit: int) -> bytes:
