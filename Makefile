@@ -8,6 +8,7 @@ WORKERS ?= 2
 
 $(VENV)/.server: requirements/server.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Podium needs Python 3.11 or newer; try: make PYTHON=python3.12 demo")'
+	@echo "installing Podium and what it needs into $(VENV); this takes a minute or two, the first time only ..."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/server.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
