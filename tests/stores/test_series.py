@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -82,6 +83,25 @@ async def test_summary_tells_each_field_of_each_measurement(store: SeriesStore):
         Summary("pvinstallation", "power", 2, 6, 0.0, 2.0, 4.0, 4.0, START, START + 1800),
     ]
     assert await store.measurements("demo-1") == ["battery", "pvinstallation"]
+
+
+async def test_the_last_of_several_objects_is_their_mean_in_whatever_order_they_came(store: SeriesStore):
+    final = [point(3, {"power": 10.0**home, "on": home > 2}, home=home) for home in (1, 2, 3)]
+    await store.write([point(0, run=run, home=home) for run in ("one", "two") for home in (1, 2, 3)])
+    for run, points in (("one", final), ("two", final[::-1])):
+        for one in points:
+            await store.write([replace(one, tags={**one.tags, "simulation_id": run})])
+    one, two = await store.summary("one"), await store.summary("two")
+    assert one == two
+    assert [(line.field, line.last) for line in one] == [("on", pytest.approx(1 / 3)), ("power", 370.0)]
+
+
+async def test_a_field_keeps_its_type_and_what_has_another_is_left_out(store: SeriesStore):
+    await store.write([point(0, {"power": 1.0})])
+    for other in ("text", 1, True):
+        with pytest.raises(DocumentRefused, match='input field "power" on measurement "pvinstallation" is type'):
+            await store.write([point(0, {"power": other}), point(1, {"power": 2.0})])
+    assert [row.value for row in await store.rows("demo-1")] == [1.0, 2.0]
 
 
 async def test_rows_are_filtered_limited_and_thinned(store: SeriesStore):

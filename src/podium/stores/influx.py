@@ -19,13 +19,26 @@ import httpx
 import structlog
 
 from podium.errors import SettingsError, Unavailable
-from podium.stores.series import EVERYTHING, ID_TAG, RUN_TAG, Filter, Point, Row, Summary, Trace, Value, checked
+from podium.stores.series import (
+    EVERYTHING,
+    ID_TAG,
+    RUN_TAG,
+    FieldsConflict,
+    Filter,
+    Point,
+    Row,
+    Summary,
+    Trace,
+    Value,
+    checked,
+)
 from podium.stores.series_duckdb import DuckDbSeries
 from podium.stores.series_tables import micros
 
 log = structlog.get_logger()
 
 CHUNK = 10_000
+_CONFLICT = re.compile(r"field type conflict: (.*) dropped=(\d+)")
 
 
 class InfluxSeries:
@@ -70,7 +83,10 @@ class InfluxSeries:
         body = "\n".join(map(_line, checked(points)))
         parameters = {"db": database or self.database, "precision": "u"}
         with _unavailable(self.url):
-            _checked(await self._client.post("/write", params=parameters, content=body.encode()), self.url)
+            answer = await self._client.post("/write", params=parameters, content=body.encode())
+        if answer.status_code == httpx.codes.BAD_REQUEST and (found := _CONFLICT.search(answer.json()["error"])):
+            raise FieldsConflict(found[1], int(found[2]))
+        _checked(answer, self.url)
 
     async def measurements(self, run: str) -> list[str]:
         answer = await self._ask(f"SHOW MEASUREMENTS WHERE {RUN_TAG} = {_string(run)}")

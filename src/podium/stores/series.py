@@ -22,6 +22,14 @@ RUN_TAG = "simulation_id"
 MODEL_TAG, ID_TAG, NAME_TAG = "model_id", "esdl_id", "esdl_name"
 
 
+class FieldsConflict(DocumentRefused):
+    """Some points were not written, as a field keeps the type that it had first; all others were. So says InfluxDB."""
+
+    def __init__(self, reason: str, dropped: int) -> None:
+        super().__init__(f"partial write: field type conflict: {reason} dropped={dropped}")
+        self.dropped = dropped
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """Values at one moment. The same measurement, tags, field and time again replace the value: the last wins.
@@ -41,7 +49,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One field of one measurement over a whole run. Text has no least, mean and greatest; truth counts as 0 and 1."""
+    """One field of one measurement over a whole run. Text has no least, mean and greatest; truth counts as 0 and 1.
+
+    `last` is the value at the last time; the mean, where several objects have one then.
+    """
 
     measurement: str
     field: str
@@ -109,7 +120,7 @@ class SeriesStore(Protocol):
     async def close(self) -> None: ...
 
     async def write(self, points: Sequence[Point], *, database: str = "") -> None:
-        """Returns once they are on disk. Raises DocumentRefused (none is written), Unavailable."""
+        """Returns once they are on disk. Raises FieldsConflict, DocumentRefused (none is written), Unavailable."""
         ...
 
     async def measurements(self, run: str) -> list[str]: ...

@@ -91,13 +91,12 @@ class DuckDbSeries:
     def _write_group(self, batches: Sequence[tuple[str, Sequence[Point]]]) -> list[Exception | None]:
         """Writes all, or, if that fails, each alone, so that what one writer sent cannot fail the others."""
         try:
-            self._writer.write(batches)
+            return list(self._writer.write(batches))
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait for it must hear
             if len(batches) > 1:
                 return [outcome for batch in batches for outcome in self._write_group([batch])]
             log.error("series.write_failed", points=len(batches[0][1]), error=_first_line(error))
             return [Unavailable(f"the series store did not take the points: {_first_line(error)}")]
-        return [None] * len(batches)
 
     async def measurements(self, run: str) -> list[str]:
         return await self._read(series_queries.measurements, run)

@@ -34,16 +34,26 @@ def summary(connection: duckdb.DuckDBPyConnection, run: str) -> list[Summary]:
         select measurement, field, count(distinct series), count(*), min({NUMBER}), avg({NUMBER}), max({NUMBER}),
             arg_max(
                 struct_pack(number := number, whole := whole, truth := truth, text := text),
-                struct_pack(time := time, series := series)  -- of many objects always the same one
+                struct_pack(time := time, esdl_id := esdl_id, model := model)  -- of text the last in this order
             ),
-            min(time), max(time)
-        {OF_RUN} group by measurement, field order by measurement, field
+            -- Sorted, as the last digits of a sum depend on its order.
+            list_avg(list_sort(list({NUMBER}) filter (time = latest))), count(*) filter (time = latest),
+            min(time), latest
+        from points join series on series.id = points.series
+        join (
+            select measurement, field, max(time) as latest {OF_RUN} group by measurement, field
+        ) as ends using (measurement, field)
+        where run = $run group by measurement, field, latest order by measurement, field
         """,
         {"run": run},
     ).fetchall()
     return [
-        Summary(measurement, field, objects, count, low, mean, high, _value(*last.values()), first / 1e6, latest / 1e6)
-        for measurement, field, objects, count, low, mean, high, last, first, latest in rows
+        Summary(
+            *(measurement, field, objects, count, low, mean, high),
+            _value(*last.values()) if ends == 1 or mean_last is None else mean_last,
+            *(first / 1e6, latest / 1e6),
+        )
+        for measurement, field, objects, count, low, mean, high, last, mean_last, ends, first, latest in rows
     ]
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import duckdb
 
-from podium.stores.series import ID_TAG, MODEL_TAG, NAME_TAG, RUN_TAG, Point, Value
+from podium.stores.series import ID_TAG, MODEL_TAG, NAME_TAG, RUN_TAG, FieldsConflict, Point, Value
 
 SCHEMA = """
 create table if not exists databases (name varchar primary key);
@@ -33,6 +33,7 @@ create temp table if not exists replaced (series integer, field varchar, time bi
 COLUMNS = {RUN_TAG: "run", MODEL_TAG: "model", ID_TAG: "esdl_id", NAME_TAG: "esdl_name"}
 REMEMBERED_RUNS = 64
 _NEVER = -(2**63)
+_KINDS: dict[type, str] = {float: "float", int: "integer", bool: "boolean", str: "string"}
 
 _PointRow: TypeAlias = "tuple[int, str, int, float | None, int | None, bool | None, str | None]"
 
@@ -57,8 +58,31 @@ def micros(time: float) -> int:
 
 @dataclass(slots=True)
 class _Series:
+    """`kinds` are the types of its fields, shared by all series of a run's measurement."""
+
     id: int
+    kinds: dict[str, str]
     newest: int = _NEVER
+
+    def conflict(self, point: Point) -> str:
+        """Why the point cannot be kept: a field has another type than it had first."""
+        for name, value in point.fields.items():
+            kind = _KINDS[type(value)]
+            known = self.kinds.get(name, kind)
+            if known != kind:
+                there = f'input field "{name}" on measurement "{point.measurement}"'
+                return f"{there} is type {kind}, already exists as type {known}"
+        return ""
+
+    def note(self, point: Point) -> None:
+        for name, value in point.fields.items():
+            self.kinds.setdefault(name, _KINDS[type(value)])
+
+
+@dataclass(slots=True)
+class _Run:
+    series: dict[Any, _Series] = field(default_factory=dict)
+    kinds: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)  # by database and measurement
 
 
 class Writer:
@@ -70,19 +94,23 @@ class Writer:
         self._points = connection.appender("points")
         self._replaced = connection.appender("replaced")
         self._series = connection.appender("series")
-        self._runs: OrderedDict[str, dict[Any, _Series]] = OrderedDict()
+        self._runs: OrderedDict[str, _Run] = OrderedDict()
         self._databases: set[str] = set()
         self._forget()
 
-    def write(self, batches: Iterable[tuple[str, Sequence[Point]]]) -> None:
-        """Writes the points of each `(database, points)`; they are on disk when it returns, or none is."""
+    def write(self, batches: Iterable[tuple[str, Sequence[Point]]]) -> list[FieldsConflict | None]:
+        """Writes the points of each `(database, points)`; they are on disk when it returns, or none is.
+
+        Gives for each what was left out, if anything was.
+        """
+        conflicts: list[FieldsConflict | None] = []
         fresh: list[_PointRow] = []
         again: dict[tuple[int, str, int], _PointRow] = {}
         self._connection.begin()
         try:
             for database, points in batches:
                 self._create_database(database)
-                self._sort(database, points, fresh, again)
+                conflicts.append(self._sort(database, points, fresh, again))
             self._series.flush()
             self._points.append_rows(fresh)
             self._points.flush()
@@ -95,6 +123,7 @@ class Writer:
             raise
         while len(self._runs) > REMEMBERED_RUNS:
             self._runs.popitem(last=False)
+        return conflicts
 
     def create_database(self, name: str) -> None:
         self.write([(name, ())])
@@ -117,8 +146,9 @@ class Writer:
         points: Sequence[Point],
         fresh: list[_PointRow],
         again: dict[tuple[int, str, int], _PointRow],
-    ) -> None:
+    ) -> FieldsConflict | None:
         """Deals the points into those that are surely new, and those that may replace one."""
+        dropped, reason = 0, ""
         # Points of one object share their tags, mostly: the same mapping need not be looked up by its contents again.
         known: dict[tuple[int, str], _Series] = {}
         for point in points:
@@ -126,6 +156,10 @@ class Writer:
             series = known.get(here)
             if series is None:
                 series = known[here] = self._series_of(database, point)
+            if conflict := series.conflict(point):
+                dropped, reason = dropped + 1, reason or conflict
+                continue
+            series.note(point)
             time = micros(point.time)
             if time > series.newest:
                 series.newest = time
@@ -134,6 +168,7 @@ class Writer:
             else:
                 for name, value in point.fields.items():
                     again[series.id, name, time] = (series.id, name, time, *_typed(value))
+        return FieldsConflict(reason, dropped) if dropped else None
 
     def _replace(self, again: dict[tuple[int, str, int], _PointRow]) -> None:
         self._replaced.append_rows(list(again))
@@ -159,9 +194,10 @@ class Writer:
         else:
             self._runs.move_to_end(run)
         key = (database, point.measurement, frozenset(point.tags.items()))
-        series = known.get(key)
+        series = known.series.get(key)
         if series is None:
-            series = known[key] = _Series(self._next)
+            kinds = known.kinds.setdefault((database, point.measurement), {})
+            series = known.series[key] = _Series(self._next, kinds)
             self._next += 1
             tags = point.tags
             named = (tags.get(tag, "") for tag in COLUMNS)
@@ -169,17 +205,27 @@ class Writer:
             self._series.append_row(series.id, database, point.measurement, *named, others)
         return series
 
-    def _load(self, run: str) -> dict[Any, _Series]:
+    def _load(self, run: str) -> _Run:
+        known = _Run()
+        kinds = self._connection.execute(
+            "select database, measurement, field, case when count(text) > 0 then 'string' "
+            "when count(number) > 0 then 'float' when count(whole) > 0 then 'integer' else 'boolean' end "
+            "from points join series on series.id = points.series where run = $1 group by all",
+            [run],
+        ).fetchall()
+        for database, measurement, name, kind in kinds:
+            known.kinds.setdefault((database, measurement), {})[name] = kind
         rows = self._connection.execute(
             "select id, database, measurement, run, model, esdl_id, esdl_name, others, newest from series "
             "left join (select series, max(time) as newest from points where series in "
             "(select id from series where run = $1) group by series) as p on p.series = series.id where run = $1",
             [run],
         ).fetchall()
-        known = {}
         for id_, database, measurement, *named, others, newest in rows:
             tags = {tag: value for tag, value in zip(COLUMNS, named, strict=True) if value} | others
-            known[database, measurement, frozenset(tags.items())] = _Series(id_, _NEVER if newest is None else newest)
+            of_measurement = known.kinds.setdefault((database, measurement), {})
+            known.series[database, measurement, frozenset(tags.items())] = series = _Series(id_, of_measurement)
+            series.newest = _NEVER if newest is None else newest
         return known
 
     def _forget(self) -> None:
