@@ -391,6 +391,4 @@ async def test_every_example_of_the_page_runs(podium, store, tmp_path):
     elsewhere = series_store(tomllib.loads(settings)["series"], tmp_path / "unused")
     assert isinstance(elsewhere, InfluxSeries)
     await elsewhere.close()
-    assert (
-        len(re.findall(r"^```\w", PAGE, re.MULTILINE)) == 6
-    )  # one of them needs a server, and runs in tests/e2e/test_pages.py
+    assert len(re.findall(r"^```\w", PAGE, re.MULTILINE)) == 6, "one needs a server: tests/e2e/test_pages.py has it"
