@@ -25,7 +25,8 @@ async def test_what_is_not_ready_is_named(house: House) -> None:
         assert answer.status_code == 503
         assert answer.json()["detail"] == "broker: the link is down"
         assert answer.json()["parts"] == {"broker": "the link is down"}
-        assert (await http.get("/healthz")).status_code == 200
+        alive = await http.get("/healthz")
+        assert (alive.status_code, alive.json()) == (200, {"status": "ok", "faults": {"broker": "the link is down"}})
 
 
 async def samples(http: httpx.AsyncClient) -> dict[tuple[str, ...], float]:

@@ -72,8 +72,9 @@ def routes(parts: Parts, metrics: Metrics) -> APIRouter:
     router = APIRouter(tags=["health"])
 
     @router.get("/healthz", summary="Whether the process answers")
-    async def healthz() -> dict[str, str]:
-        return {"status": "ok"}
+    async def healthz() -> dict[str, str | dict[str, str]]:
+        faults = {part: fault for part, fault in parts.health().items() if fault is not None}
+        return {"status": "ok", "faults": faults} if faults else {"status": "ok"}
 
     @router.get("/readyz", summary="Whether all parts work", response_model=dict[str, str])
     async def readyz() -> Response | dict[str, str]:

@@ -118,6 +118,14 @@ def graph(house: House) -> Dialect:
 DIALECTS: Sequence[Callable[[House], Dialect]] = (dots, diastema, graph)
 
 
+def faults(dialects: Sequence[Dialect]) -> dict[str, str | None]:
+    """What is wrong with the parts that dialects have of their own, by part, for those in use."""
+    found: dict[str, str | None] = {}
+    for dialect in dialects:
+        found |= getattr(dialect, "faults", {})
+    return found
+
+
 def dropped(dialects: Sequence[Dialect]) -> dict[str, Mapping[str, int]]:
     """What dialects have dropped, by reason, for those that count it."""
     counted = {dialect.name: getattr(dialect, "dropped", None) for dialect in dialects}

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from podium.backplane.port import Backplane
 from podium.bus.port import Bus
+from podium.errors import PodiumError
 from podium.jobs.analytics import Analytics
 from podium.jobs.callbacks import Callbacks
 from podium.jobs.client import Client
@@ -21,11 +22,13 @@ from podium.jobs.port import JobKind
 from podium.jobs.services import Services
 from podium.runs.conductor import Conductor
 from podium.runs.events import Run, Submission
-from podium.settings import Settings
+from podium.settings import Location, Settings
 from podium.stack.home import Home
 from podium.stores.artifacts import Artifacts, environment, open_artifacts
 
 CALLBACKS = "/api/v1/callbacks/"
+PROBE_SECONDS = 15.0
+PROBED = "podium-probe"  # a bucket that need not be there
 
 
 class Jobs:
@@ -56,6 +59,8 @@ class Jobs:
         self.services = Services(backplane, environment=self.told)
         self.containers = Container(backplane, home.path / "jobs")
         self.workers = home.path / "workers"
+        self.faults: dict[str, str | None] = {}
+        self._watching: asyncio.Task[None] | None = None
 
     @cached_property
     def artifacts(self) -> Artifacts:
@@ -81,11 +86,32 @@ class Jobs:
         await asyncio.to_thread(shutil.rmtree, self.workers, ignore_errors=True)
         await self.containers.sweep(unfinished)
 
+    def watch(self) -> None:
+        """Find out again and again whether the artifact store can be reached, where that is another program."""
+        if isinstance(self._settings.artifacts_place, Location):
+            self._watching = asyncio.create_task(self._watch(), name="artifacts")
+
+    async def probe(self) -> None:
+        try:
+            await self.artifacts.list(PROBED)
+        except PodiumError as error:
+            self.faults["artifacts"] = str(error)
+        else:
+            self.faults["artifacts"] = None
+
+    async def _watch(self) -> None:
+        while True:
+            await self.probe()
+            await asyncio.sleep(PROBE_SECONDS)
+
     def dropped(self) -> Mapping[str, int]:
         unexpected = self.callbacks.unexpected if self.callbacks else 0
         return {"callback that nobody waits for": unexpected} if unexpected else {}
 
     async def close(self, *, keep_services: bool) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
         await self.services.close(keep=keep_services)
         await self.containers.close()
         await self._client.close()

@@ -27,7 +27,7 @@ from podium.server.listen import Listener, bind
 from podium.server.parts import Parts
 from podium.settings import Settings
 from podium.stack import models, results
-from podium.stack.dialects import DIALECTS, House, dropped
+from podium.stack.dialects import DIALECTS, House, dropped, faults
 from podium.stack.exchange import BROKER, Exchange, ForModels, Unlinked
 from podium.stack.home import Home
 from podium.stack.jobs import Jobs
@@ -205,6 +205,7 @@ class Stack:
             self._opened.push_async_callback(dialect.close)
         self._app(house)
         await self._jobs.tidy({run.id for run in await self._journal.unfinished()})
+        self._jobs.watch()
         await conductor.start(away)
         self._opened.push_async_callback(conductor.close)
         self._opened.callback(asyncio.create_task(self._watch_lease(), name="lease").cancel)
@@ -290,6 +291,8 @@ class Stack:
         return {
             "journal": "another Podium has taken over" if self.lost else None,
             "broker": self._exchange.fault(),
+            **self._jobs.faults,
+            **faults(self._dialects),
         }
 
     def _dropped(self) -> Mapping[str, Mapping[str, int]]:

@@ -76,8 +76,14 @@ class Pool:
         self._clearing: set[asyncio.Future[None]] = set()
         self._recycling: asyncio.TimerHandle | None = None
         self._failures = 0  # starts in a row
+        self.fault: str | None = None  # of the last of them
         self._grow_after = 0.0
         self._open = True
+
+    @property
+    def used(self) -> bool:
+        """Whether there ever was a call."""
+        return self._number > 0
 
     @property
     def pids(self) -> frozenset[int]:
@@ -189,9 +195,10 @@ class Pool:
         self._starting.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is None:
-            self._failures = 0
+            self._failures, self.fault = 0, None
         elif self._open:
             self._failures += 1
+            self.fault = str(error)
             self._grow_after = asyncio.get_running_loop().time() + RETRY_SECONDS
             log.error("worker.not_started", reason=str(error))
             if self._failures >= STARTS and not self._there():

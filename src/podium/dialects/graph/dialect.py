@@ -54,6 +54,11 @@ class GraphDialect:
     def kinds(self) -> Mapping[str, Kind]:
         return self._kinds
 
+    @property
+    def faults(self) -> Mapping[str, str | None]:
+        """What is wrong with the workers, once there was a call."""
+        return {"workers": self._functions.fault} if self._functions.used else {}
+
     def recognises(self, filename: str, content: bytes) -> bool:
         return plain.recognises(filename, content)
 

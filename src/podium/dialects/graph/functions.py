@@ -55,8 +55,21 @@ class GraphFunctions:
         if pool is not None:
             await pool.close()
 
+    @property
+    def used(self) -> bool:
+        return any(pool.used for pool in self._pools)
+
+    @property
+    def fault(self) -> str | None:
+        """Why there are no workers; None while they can be started."""
+        return next((pool.fault for pool in self._pools if pool.fault is not None), None)
+
+    @property
+    def _pools(self) -> list[Pool]:
+        return [self._shared, *self._of_runs.values()]
+
     async def close(self) -> None:
-        for pool in (self._shared, *self._of_runs.values()):
+        for pool in self._pools:
             await pool.close()
 
     def _of(self, job: Job) -> Pool:
