@@ -57,7 +57,7 @@ async def test_a_document_that_is_refused(podium: Terminal, command: str) -> Non
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("run", "none.json"), "none.json"),
+        (("run", "none.json"), "podium: none.json: it cannot be read: no such file"),
         (("run", "other.json"), "this is no document Podium knows"),
         (("run", "empty.json"), "the document is empty"),
         (("run", "broken.json"), "line 2, column 1: the document is not JSON: expecting"),

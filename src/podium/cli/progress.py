@@ -20,7 +20,11 @@ from podium.cli.following import Show
 from podium.cli.screen import err, escape
 from podium.server.words import describe
 
-QUIET = {"step.finished", "model.ended", "run.running", "run.ending", "run.succeeded", "run.failed", "run.cancelled"}
+# Why it fails is told once, at the end.
+QUIET = {
+    *("step.finished", "model.ended", "model.failed", "run.running"),
+    *("run.ending", "run.succeeded", "run.failed", "run.cancelled"),
+}
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import typer
 from podium.cli import options
 from podium.cli.screen import as_json, err, say, state, summary
 from podium.cli.serve import run_loop
+from podium.errors import DocumentRefused
 
 if TYPE_CHECKING:
     from podium.cli.following import Show
@@ -27,7 +28,7 @@ FAILED, DETACHED = 1, 128 + signal.SIGTERM
 NAMED = 3
 
 Submit: TypeAlias = "Callable[[Client], Awaitable[dict[str, Any]]]"
-Document = Annotated[Path, typer.Argument(help="What to run.", exists=True, dir_okay=False, readable=True)]
+Document = Annotated[Path, typer.Argument(help="What to run.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -81,7 +82,10 @@ class _Given:
 
     @classmethod
     def of(cls, path: Path) -> _Given:
-        return cls(path.read_bytes(), str(path.resolve()))
+        try:
+            return cls(path.read_bytes(), str(path.resolve()))
+        except OSError as error:
+            raise DocumentRefused(f"it cannot be read: {(error.strerror or '').lower()}", where=str(path)) from None
 
 
 async def _validate(settings: Settings, given: _Given, *, json: bool) -> None:

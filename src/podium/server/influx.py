@@ -68,11 +68,12 @@ def influx_router(store: DuckDbSeries, check: Callable[[str, str], bool]) -> API
             database = _needed(request.query_params, "db", "database is required")
             body = await _body(request, MAX_BODY)
             parsed = await _parsed(body, request.query_params.get("precision", ""))
-            await store.write(parsed.points, database=database)
-        except FieldsConflict as conflict:
-            _count(written=len(parsed.points) - conflict.dropped, refused=parsed.refused + conflict.dropped)
-            log.warning("series.points_dropped", dropped=conflict.dropped, why=conflict.problem)
-            return _error(conflict)
+            try:
+                await store.write(parsed.points, database=database)
+            except FieldsConflict as conflict:
+                _count(written=len(parsed.points) - conflict.dropped, refused=parsed.refused + conflict.dropped)
+                log.warning("series.points_dropped", dropped=conflict.dropped, why=conflict.problem)
+                raise
         except (_Refused, PodiumError) as refusal:
             return _error(refusal)
         _count(written=len(parsed.points), refused=parsed.refused)

@@ -86,7 +86,7 @@ _WORDS: Mapping[str, Callable[[Data], str]] = {
     "models.parameterized": lambda _: "models have taken their parameters",
     "models.ready": lambda _: "models ready",
     "run.cancelled": lambda data: f"cancelled{_reason(data)}",
-    "run.ending": lambda data: "performing the last job" if "outcome" in data else "models write their results and end",
+    "run.ending": lambda data: f"ending{_reason(data)}",
     "run.failed": lambda data: f"failed{_reason(data)}",
     "run.paused": lambda _: "paused: nothing more is begun",
     "run.removing": lambda data: f"ending by force: {', '.join(data.get('models', ()))}",

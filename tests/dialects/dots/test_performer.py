@@ -129,6 +129,10 @@ async def test_the_end_is_told() -> None:
         ("/lifecycle/dots-so/model/s-1/b/SimulationDone", b"", 1),
     ]
     assert await perform(Remove("remove")) == [("/lifecycle/dots-so/mso/s-1/RemoveModels", b"", 1)]
+    assert [topic for topic, *_ in await perform(Remove("remove:again:1", ("pv-1",)))] == [
+        "/lifecycle/dots-so/model/s-1/pv-1/SimulationDone",
+        "/lifecycle/dots-so/mso/s-1/RemoveModels",
+    ]
 
 
 async def test_secrets_are_not_shown() -> None:

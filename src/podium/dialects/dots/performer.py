@@ -112,8 +112,10 @@ class DotsPerformer:
                 said = [(self._to_model(run, model, "SimulationDone"), done) for model in command.models]
                 await self._bus.publish_many(said, qos=AT_LEAST_ONCE)
             case Remove():
-                topic = topics.remove_models(self._simulator, run)
-                await self._bus.publish(topic, wire.remove_models(), qos=AT_LEAST_ONCE)
+                done = wire.simulation_done()  # to an MSO of another make the order to remove says nothing
+                said = [(self._to_model(run, model, "SimulationDone"), done) for model in command.models]
+                said.append((topics.remove_models(self._simulator, run), wire.remove_models()))
+                await self._bus.publish_many(said, qos=AT_LEAST_ONCE)
             case _:
                 raise TypeError(f"not a command of simulations: {command!r}")
         return Performed(self._clock(), command.key)

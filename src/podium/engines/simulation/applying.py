@@ -50,7 +50,7 @@ def _command(state: State, models: Collection[str]) -> Command:
         case Phase.FINISHING:
             return Finish(key, state.running)
         case _:
-            return Remove(key)
+            return Remove(key, () if state.step else state.running)
 
 
 def _step(state: State, key: str, models: Collection[str]) -> Step:
@@ -258,10 +258,9 @@ def _model_failed(state: State, data: Data) -> None:
 def _ending(state: State, data: Data) -> None:
     state.outcome = RunState(data["outcome"])
     state.error = dict(data["error"]) if "error" in data else None
-    plan = state.plan
-    # Models that were never ready may not listen yet: there is little to wait for.
-    within = min(plan.quiet, plan.end_timeout) if state.phase is Phase.DEPLOYING else plan.end_timeout
-    _enter(state, Phase.FINISHING, data["at"], within)
+    # Before all were ready, some may not listen yet, and none has results to write: nobody is waited for.
+    phase = Phase.REMOVING if state.phase is Phase.DEPLOYING else Phase.FINISHING
+    _enter(state, phase, data["at"], state.plan.end_timeout)
 
 
 def _removing(state: State, data: Data) -> None:

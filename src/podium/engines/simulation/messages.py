@@ -107,4 +107,6 @@ class Finish(Command):
 
 @dataclass(frozen=True, slots=True)
 class Remove(Command):
-    """End whatever of this run still lives, by force."""
+    """End whatever of this run still lives, by force; `models` may never have been told that it is done."""
+
+    models: tuple[str, ...] = ()
