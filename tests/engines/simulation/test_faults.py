@@ -11,6 +11,7 @@ from podium.engines.simulation.messages import (
     Finish,
     ModelEnded,
     ModelFailed,
+    ModelReady,
     Parameterized,
     Remove,
 )
@@ -100,9 +101,11 @@ def test_models_that_never_become_ready():
     run = Driver(ready_timeout=30, quiet=5, end_timeout=20)
     run.feed(Started)
     run.perform()
+    run.feed(ModelReady, "a-1")
     assert run.wait() == ["run.ending"]
     assert run.now == 31
-    assert run.last.data["error"]["reason"] == "not all models were ready within 30 s"
+    reason = "not all models were ready within 30 s: nothing was heard of b-1"
+    assert run.last.data["error"] == {"reason": reason, "model": "b-1"}
     assert run.perform() == [Remove("remove", ("a-1", "b-1"))], "those who do not listen yet are not waited for"
     assert run.feed(AllEnded) == ["run.failed"]
 

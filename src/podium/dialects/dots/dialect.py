@@ -21,6 +21,7 @@ from podium.dialects.dots.routes import routes
 from podium.dialects.dots.spelling import unread
 from podium.dialects.port import Kind
 from podium.engines.simulation.machine import SimulationMachine
+from podium.engines.simulation.messages import ModelReady
 from podium.errors import Fault
 from podium.runs.conductor import steady_clock
 from podium.runs.events import Submission
@@ -135,6 +136,7 @@ class DotsDialect:
             (f"/lifecycle/model/{us}/#", self._hear),
             (f"/lifecycle/mso/{us}/#", self._hear),
             (f"/log/model/{us}/#", self._hear_log),
+            (topics.model_to_mso("+", "+", "ReadyForProcessing"), self._overhear),
         ):
             self._subscriptions.append(await self._bus.subscribe(pattern, handler, qos=self._qos))
 
@@ -150,6 +152,13 @@ class DotsDialect:
         heard = self._ear.hear(message.topic, message.payload, self._clock())
         if heard is not None:
             self._pass_on(message.topic, *heard)
+        message.ack()
+
+    def _overhear(self, message: Message) -> None:
+        """What models tell the MSO; those of other simulators are none of ours."""
+        _, _, _, _, run, model, _ = message.topic.split("/")
+        if not message.retained and self._performer.knows(run, model):
+            self._tell(run, ModelReady(self._clock(), model))
         message.ack()
 
     def _pass_on(self, topic: str, run: str, said: Input) -> None:

@@ -31,7 +31,7 @@ def apply(state: State, event: Event) -> State:
 
 def expected(state: State) -> set[str]:
     """The models whose answer the phase or the step needs."""
-    if state.phase is Phase.PARAMETERIZING:
+    if state.phase in (Phase.DEPLOYING, Phase.PARAMETERIZING):
         return set(state.schedule.models)
     if state.phase is Phase.STEPPING:
         return set(state.schedule.due(state.step).all)
@@ -130,6 +130,10 @@ def _deployed(state: State, data: Data) -> None:
 
 def _ready(state: State, data: Data) -> None:
     _enter(state, Phase.PARAMETERIZING, data["at"], state.plan.step_timeout)
+
+
+def _model_ready(state: State, data: Data) -> None:
+    state.live.waiting.discard(data["model"])
 
 
 def _model_parameterized(state: State, data: Data) -> None:
@@ -286,6 +290,7 @@ CHANGES: Mapping[str, Callable[[State, Data], None]] = {
     "model.failed": _model_failed,
     "model.lost": _lost,
     "model.parameterized": _model_parameterized,
+    "model.ready": _model_ready,
     "models.deployed": _deployed,
     "models.parameterized": _parameterized,
     "models.ready": _ready,

@@ -17,6 +17,7 @@ from podium.engines.simulation.messages import (
     Answered,
     ModelEnded,
     ModelFailed,
+    ModelReady,
     Parameterized,
     StepSent,
 )
@@ -59,6 +60,14 @@ def _all_ready(state: State, what: AllReady) -> Verdict:
     if state.phase is not Phase.DEPLOYING:
         return f"the run is {state.phase}"
     return (Event("models.ready", {"at": what.now}),)
+
+
+def _model_ready(state: State, what: ModelReady) -> Verdict:
+    if state.phase is not Phase.DEPLOYING:
+        return f"the run is {state.phase}"
+    if what.model not in state.live.waiting:
+        return "the model is unknown, lost, or has said so"
+    return (Event("model.ready", {"model": what.model}, transient=True),)
 
 
 def _parameterized(state: State, what: Parameterized) -> Verdict:
@@ -267,6 +276,7 @@ RULES: Mapping[type[Input], Callable[[State, Any], Verdict]] = {
     DeadlinePassed: _deadline,
     Started: _started,
     AllReady: _all_ready,
+    ModelReady: _model_ready,
     Parameterized: _parameterized,
     StepSent: _step_sent,
     ModelFailed: _model_failed,

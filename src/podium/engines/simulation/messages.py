@@ -22,6 +22,13 @@ class AllReady(Input):
 
 
 @dataclass(frozen=True, slots=True)
+class ModelReady(Input):
+    """One model runs and listens, as it tells the MSO; only to say which do not."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parameterized(Input):
     """A model has taken its parameters; speaks `version` of the protocol, calculates as declared, else every step."""
 

@@ -56,9 +56,11 @@ def silent(state: State, models: Sequence[str]) -> Failure:
 
 def never_ready(state: State) -> Failure:
     reason = f"not all models were ready within {state.plan.ready_timeout:g} s"
+    missing = state.in_order(state.live.waiting)
+    reason += f": nothing was heard of {names(missing)}" if missing else ": all said so, and the MSO did not"
     if state.live.doubt:
         reason += f" ({state.live.doubt})"
-    return Failure(reason)
+    return Failure(reason, missing[0] if len(missing) == 1 else None)
 
 
 def not_performed(state: State, reason: str) -> Failure:
