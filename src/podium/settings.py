@@ -125,7 +125,7 @@ class DiastemaSettings(BaseModel):
     s3: Web | None = None
     master: Web = Location("https://192.168.49.2:8443")
     poll_seconds: float = Field(default=2.0, ge=0.05, le=3600)
-    output_seconds: float = Field(default=10.0, ge=0, le=3600)
+    output_seconds: float = Field(default=5.0, ge=0, le=3600)
     job_timeout_seconds: float = Field(default=86400.0, gt=0)
 
     @model_validator(mode="before")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -306,16 +307,33 @@ async def test_a_service_that_is_complete_before_its_output_is_there_is_waited_f
 
 
 @pytest.mark.parametrize(("given", "path"), [("analysis", "analysis-a1f/cleaned-2"), ("ingestion", "datasets/ships")])
-async def test_output_that_never_comes_fails_the_job_after_it_was_done_again(
+async def test_output_that_comes_no_more_fails_the_job_after_it_was_done_again(
     tmp_path: Path, platform: Platform, impatient: None, given: str, path: str
 ) -> None:
-    platform.write = lambda _path, _content: None
+    def document() -> dict[str, Any]:
+        return chain() if given == "analysis" else ingestion()
+
+    name = "job-2" if given == "analysis" else "i77"
     async with house(tmp_path, platform, output_seconds=0.1) as made:
-        run = await made.ended(await made.post(f"/{given}", chain() if given == "analysis" else ingestion()))
+        run = await made.ended(await made.post(f"/{given}", document()))
+        assert run.state is RunState.SUCCEEDED, "the service has been seen to write"
+        begun = platform.begun(name)
+        platform.write = lambda _path, _content: None
+        shutil.rmtree(tmp_path / "artifacts" / "metis" / path)
+        run = await made.ended(await made.post(f"/{given}", document()))
     assert run.state is RunState.FAILED
     assert run.error
     assert f"is complete, and 0.1 s later there is nothing in metis/{path}/" in run.error.reason
-    assert platform.begun("job-2" if given == "analysis" else "i77") == 2
+    assert platform.begun(name) == begun + 2
+
+
+async def test_a_service_that_never_wrote_is_waited_for_once(tmp_path: Path, platform: Platform) -> None:
+    platform.write = lambda _path, _content: None
+    async with house(tmp_path, platform, output_seconds=0.1) as made:
+        for _ in range(2):
+            assert (await made.analysed(chain(model()))).state is RunState.SUCCEEDED
+        said = [line for _, _, line in made.lines if "not waiting for what it writes any more" in line]
+    assert len(said) == 2, "the cleaning service and the analytics component"
 
 
 async def test_where_services_write_elsewhere_output_is_not_looked_for(tmp_path: Path, platform: Platform) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -25,7 +25,7 @@ from podium.runs.events import Json
 from podium.stores.artifacts import Artifacts
 
 ACCEPT_SECONDS = 300.0  # some services answer only when they have done it
-OUTPUT_SECONDS = 10.0
+OUTPUT_SECONDS = 5.0
 RECORD_SECONDS = 2.0  # that a job waits for its record to be written, before it is left to the end of the run
 UNRECORDED = "unrecorded"  # in the result of a job whose record is
 
@@ -138,6 +138,7 @@ class Tools:
 
     Args:
         output_seconds: within which output must be there when a service says that it is complete; 0: it is not looked.
+        writes_here: services that have been seen to write into the artifact store; False: that were waited for in vain.
     """
 
     services: Services
@@ -145,16 +146,31 @@ class Tools:
     records: Records
     front: FrontEnd
     output_seconds: float = OUTPUT_SECONDS
+    writes_here: dict[str, bool] = field(default_factory=dict)
 
     async def make_folder(self, job: Job, path: str) -> None:
         await patiently(job.note, lambda: self.artifacts.make_folder(path))
 
     async def written(self, job: Job, service: str, path: str) -> None:
-        """Until there is something at `path`, which need not be when the service says so. Raises: JobFailed."""
-        if not self.output_seconds or await patiently(job.note, lambda: self._is_there(path)):
+        """Until there is something at `path`, which need not be when the service says so.
+
+        A service that never wrote here may write elsewhere: it is waited for once, and then gone on without.
+
+        Raises: JobFailed.
+        """
+        known = self.writes_here.get(service)
+        if not self.output_seconds or known is False:
+            return
+        if await patiently(job.note, lambda: self._is_there(path)):
+            self.writes_here[service] = True
+            return
+        missing = f"{service} is complete, and {self.output_seconds:g} s later there is nothing in {path}/"
+        if known is None:
+            self.writes_here[service] = False
+            job.note(f"{missing}; going on, and not waiting for what it writes any more")
             return
         await self.services.again(job, service)
-        raise JobFailed(f"{service} is complete, and {self.output_seconds:g} s later there is nothing in {path}/")
+        raise JobFailed(missing)
 
     async def finish(self, work: Work, path: str = "", **more: Json) -> Json:
         """Write down that a job is done, tell, and give its result."""
