@@ -33,6 +33,7 @@ demo: $(VENV)/.server
 	$(BIN)/podium run examples/neighbourhood/simulation.json --models examples/neighbourhood/models.yaml
 
 test: $(VENV)/.dev
+	$(BIN)/python -m compileall -q src
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/.dev
