@@ -56,6 +56,6 @@ def simulation_id(name: str, simulator: str, longest_model: int) -> str:
     model id.
     """
     room = POD_NAME_LENGTH - pod_name_length(simulator, 1 + HEX_DIGITS, "") - longest_model
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    kept = re.sub(r"[^a-z0-9-]", "-", plain).strip("-")[: min(SIMULATION_NAME_LENGTH, room)]
+    plain = "".join(each for each in unicodedata.normalize("NFKD", name) if not unicodedata.combining(each))
+    kept = re.sub(r"[^a-z0-9-]", "-", plain.lower()).strip("-")[: min(SIMULATION_NAME_LENGTH, room)]
     return f"{kept or UNNAMED[:room]}-{secrets.token_hex(HEX_DIGITS // 2)}"
