@@ -81,5 +81,5 @@ def test_what_is_reused_needs_no_secret():
 
 
 def test_jobs_there_are_not():
-    with pytest.raises(DocumentRefused, match=r"start\.nothing.*edits\.none"):
+    with pytest.raises(DocumentRefused, match=r"from: there is no job .nothing.*edit: there is no job .none"):
         again(["nothing"], {"none": {"a": 1}})
