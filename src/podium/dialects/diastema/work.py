@@ -158,15 +158,13 @@ class Tools:
 
         Raises: JobFailed.
         """
-        known = self.writes_here.get(service)
-        if not self.output_seconds or known is False:
+        if not self.output_seconds or self.writes_here.get(service) is False:
             return
         if await patiently(job.note, lambda: self._is_there(path)):
             self.writes_here[service] = True
             return
         missing = f"{service} is complete, and {self.output_seconds:g} s later there is nothing in {path}/"
-        if known is None:
-            self.writes_here[service] = False
+        if not self.writes_here.setdefault(service, False):  # a neighbour may have seen it write meanwhile
             job.note(f"{missing}; going on, and not waiting for what it writes any more")
             return
         await self.services.again(job, service)
