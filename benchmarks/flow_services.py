@@ -85,7 +85,7 @@ async def service(artifacts: Path | None = None) -> AsyncIterator[str]:
 
 async def podium(url: str) -> float:
     def job(name: str) -> dict[str, Any]:
-        return {"url": f"{url}/work", "body": {"id": name}, "progress": {"url": f"{url}/work/progress?id={name}"}}
+        return {"url": f"{url}/job", "body": {"id": name}, "progress": {"url": f"{url}/job/progress?id={name}"}}
 
     jobs = {name: {"kind": "http", "call": job(name), "after": after} for name, after in GRAPH.items()}
     client = Client()
@@ -142,9 +142,9 @@ async def reference(url: str) -> float:
     began = time.monotonic()
     async with ClientSession() as session:
         for job in GRAPH:
-            await (await session.post(f"{url}/work", json={"id": job})).read()
+            await (await session.post(f"{url}/job", json={"id": job})).read()
             while True:
-                answer = await (await session.get(f"{url}/work/progress", params={"id": job})).json()
+                answer = await (await session.get(f"{url}/job/progress", params={"id": job})).json()
                 if answer["status"] != "progress":
                     break
                 await asyncio.sleep(REFERENCE_POLL_SECONDS)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from podium.errors import DocumentRefused, NotFound, SettingsError
+from podium.errors import DocumentRefused, NotFound
 from podium.runs.secrets import Secrets, redact_urls
 
 
@@ -61,18 +61,6 @@ def test_a_wrong_reference_is_refused(secrets: Secrets, wrong: Any) -> None:
     secrets.put("p", "value")
     with pytest.raises(DocumentRefused):
         secrets.resolve([wrong])
-
-
-def test_the_environment_or_a_file_named_there(secrets: Secrets, tmp_path: Path) -> None:
-    file = tmp_path / "password"
-    file.write_text("from a file\n")
-    assert secrets.from_environment("P", {"P": "direct"}) == "direct"
-    assert secrets.from_environment("P", {"P_FILE": str(file)}) == "from a file"
-    assert secrets.from_environment("P", {}) is None
-    with pytest.raises(SettingsError, match="P and P_FILE"):
-        secrets.from_environment("P", {"P": "direct", "P_FILE": str(file)})
-    with pytest.raises(SettingsError, match="P_FILE"):
-        secrets.from_environment("P", {"P_FILE": str(tmp_path / "unknown")})
 
 
 def test_known_values_are_masked(secrets: Secrets, tmp_path: Path) -> None:

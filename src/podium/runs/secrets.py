@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from podium.errors import DocumentRefused, NotFound, SettingsError
+from podium.errors import DocumentRefused, NotFound
 from podium.runs.events import Json
 
 MASK = "***"
@@ -89,20 +89,6 @@ class Secrets:
                 return [self.resolve(item) for item in value]
             case _:
                 return value
-
-    def from_environment(self, variable: str, environ: Mapping[str, str] = os.environ) -> str | None:
-        """What `variable` holds, or the file named by `variable`_FILE. Raises: SettingsError."""
-        value, path = environ.get(variable), environ.get(f"{variable}_FILE")
-        if value is not None and path is not None:
-            raise SettingsError("only one of the two can be set", where=f"{variable} and {variable}_FILE")
-        if path is not None:
-            try:
-                value = Path(path).read_text().rstrip("\r\n")
-            except (OSError, UnicodeDecodeError) as error:
-                raise SettingsError(f"{path} cannot be read ({error})", where=f"{variable}_FILE") from None
-        if value is not None:
-            self.know(value)
-        return value
 
     def know(self, *values: str) -> None:
         """Mask these from now on, wherever they came from."""

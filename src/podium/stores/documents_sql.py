@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     delete,
     insert,
     select,
@@ -79,10 +80,21 @@ class SqlDocuments:
         await self._write(lambda at: at.execute(delete(_rows).where(_told(database, collection, key))))
 
     async def keep_only(self, database: str, collection: str, having: str, keys: Sequence[Key]) -> None:
+        kept: dict[tuple[str, ...], set[tuple[object, ...]]] = {}
+        for key in keys:
+            kept.setdefault(tuple(key), set()).add(tuple(map(_comparable, key.values())))
+
+        def is_kept(document: Document) -> bool:
+            return any(tuple(_comparable(_get(document, path)) for path in paths) in kept[paths] for paths in kept)
+
         def write(at: Connection) -> None:
-            for number, document in _all(at, _of(database, collection)):
-                if _get(document, having) is not _MISSING and not any(_has(document, key) for key in keys):
-                    at.execute(delete(_rows).where(_rows.c.number == number))
+            gone = [
+                {"gone": number}
+                for number, document in _all(at, _of(database, collection))
+                if _get(document, having) is not _MISSING and not is_kept(document)
+            ]
+            if gone:
+                at.execute(delete(_rows).where(_rows.c.number == bindparam("gone")), gone)
 
         await self._write(write)
 
@@ -131,8 +143,8 @@ def _told(database: str, collection: str, key: Key) -> ColumnElement[bool]:
     return _of(database, collection) & (_rows.c.key == _text(key))
 
 
-def _text(key: Key) -> str:
-    return json.dumps(key, sort_keys=True)
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _all(at: Connection, which: ColumnElement[bool]) -> list[tuple[int, Document]]:
@@ -142,6 +154,11 @@ def _all(at: Connection, which: ColumnElement[bool]) -> list[tuple[int, Document
 
 def _has(document: Document, key: Key) -> bool:
     return all(_get(document, path) == value for path, value in key.items())
+
+
+def _comparable(value: Any) -> object:
+    """Two values are equal when these are; may be put into a set."""
+    return _text(value) if isinstance(value, dict | list) else value
 
 
 def _get(document: Any, path: str) -> Any:

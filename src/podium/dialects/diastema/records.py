@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from podium.runs.events import Json
-from podium.stores.documents import Document, Documents
+from podium.stores.documents import Documents
 
 PLATFORM, PIPELINES, DATASETS = "UIDB", "pipelines", "datasets"
 TOOLKIT = ("Diastema", "datatoolkit")
@@ -63,12 +63,6 @@ class Records:
         found = await self.documents.find(PLATFORM, DATASETS, {"organization": organisation, "label": label})
         known = [one["features"] for one in found if isinstance(one.get("features"), list)]
         return [_column(feature) for feature in known[-1]] if known else None
-
-    async def of_analysis(self, organisation: str, analysis: str) -> dict[str, list[Document]]:
-        return {
-            "analysis": await self.documents.find(organisation, collection(analysis)),
-            "pipelines": await self.documents.find(PLATFORM, PIPELINES, {"analysisid": analysis}),
-        }
 
     async def _pipeline(self, analysis: str, values: Mapping[str, Json]) -> None:
         await self.documents.change(PLATFORM, PIPELINES, {"analysisid": analysis}, values)
