@@ -5,7 +5,6 @@ from __future__ import annotations
 pytest_plugins = [
     "tests.parts.influx",
     "tests.parts.mongo",
-    "tests.parts.mongo",
     "tests.parts.mosquitto",
     "tests.parts.nats",
     "tests.parts.postgres",

@@ -23,6 +23,7 @@ from podium.backplane.process import ProcessBackplane
 from podium.backplane.sessions import Identity, sessions
 from podium.errors import DocumentRefused, Unavailable
 from tests.backplane.conformance import FOR_EVER, IMAGE, BackplaneConformance, run, spec, until
+from tests.parts import backplanes
 
 COMMAND = ("python", "-c", "import os; exec(os.environ['CODE'])")
 
@@ -37,21 +38,8 @@ def limited(**limits) -> ModelEntry:
 
 @pytest.fixture
 async def opened(tmp_path):
-    """Opens backplanes on one directory; whatever still runs in the end is removed."""
-    backplanes = []
-
-    async def open_(*more: ModelEntry) -> ProcessBackplane:
-        backplane = ProcessBackplane(tmp_path / "models", models(*more))
-        await backplane.start()
-        backplanes.append(backplane)
-        return backplane
-
-    yield open_
-    for backplane in backplanes:
-        await backplane.close()
-    last = await open_()
-    await asyncio.gather(*(last.remove(model.name, grace_seconds=0) for model in await last.list()))
-    await last.close()
+    async with backplanes.on(tmp_path / "models", models()) as opened:
+        yield lambda *more: opened(models(*more))
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 
 from podium.backplane.models_file import ModelEntry, ModelsFile
 from podium.backplane.port import ModelSpec
-from podium.backplane.process import ProcessBackplane
 from podium.errors import DocumentRefused, Unavailable
 from podium.jobs.container import Container
 from podium.jobs.models import Endings, model_name
@@ -19,6 +18,7 @@ from podium.jobs.port import JobFailed
 from podium.jobs.services import Services
 from podium.runs.machine import DETACHED
 from tests.jobs.parts import job
+from tests.parts import backplanes
 
 COMMAND = ("python", "-c", "import os; exec(os.environ['CODE'])")
 SERVER = """
@@ -42,21 +42,8 @@ MODELS = ModelsFile(
 
 @pytest.fixture
 async def opened(tmp_path):
-    """Opens backplanes on one directory; whatever still runs in the end is removed."""
-    backplanes = []
-
-    async def open_() -> ProcessBackplane:
-        backplane = ProcessBackplane(tmp_path / "models", MODELS)
-        await backplane.start()
-        backplanes.append(backplane)
-        return backplane
-
-    yield open_
-    for backplane in backplanes:
-        await backplane.close()
-    last = await open_()
-    await asyncio.gather(*(last.remove(model.name, grace_seconds=0) for model in await last.list()))
-    await last.close()
+    async with backplanes.on(tmp_path / "models", MODELS) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 
 import httpx
 import pytest
 
 from tests.parts import executable, free_port
+from tests.parts.program import Program
 
 USER, PASSWORD = "podium", "influx & secret"
 
 
-class Influx:
+class Influx(Program):
     host = "127.0.0.1"
     user, password = USER, PASSWORD
 
@@ -24,7 +23,6 @@ class Influx:
         self.directory = directory
         self.port = free_port()
         self._program = executable("influxdb", "influxd")
-        self._process: subprocess.Popen[str] | None = None
 
     @property
     def url(self) -> str:
@@ -42,29 +40,10 @@ class Influx:
             f'[http]\n  bind-address = "{self.host}:{self.port}"\n'
             f"  auth-enabled = {str(auth).lower()}\n  log-enabled = false\n"
         )
-        self._process = subprocess.Popen(
-            [self._program, "-config", config], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-        assert self._process.stderr is not None
-        said = []
-        for line in self._process.stderr:
-            said.append(line)
-            if "Listening for signals" in line:
-                break
-        else:
-            raise RuntimeError("".join(said))
-        Thread(target=self._process.stderr.read, daemon=True).start()  # a full pipe would stop it
+        self.run([self._program, "-config", config], ready="Listening for signals")
         if auth:
             create = f"CREATE USER {USER} WITH PASSWORD '{PASSWORD}' WITH ALL PRIVILEGES"
             httpx.post(f"{self.url}/query", data={"q": create}).raise_for_status()
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()  # nobody needs what it holds
-            self._process.wait()
-            assert self._process.stderr is not None
-            self._process.stderr.close()
-            self._process = None
 
 
 @contextlib.contextmanager

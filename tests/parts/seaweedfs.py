@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from pydantic import SecretStr
 
 from podium.settings import Location
 from tests.parts import executable, free_port
+from tests.parts.program import Program
 
 USER, PASSWORD = "podium", "s3 secret/+?"
 
 
-class SeaweedFS:
+class SeaweedFS(Program):
     host = "127.0.0.1"
     user, password = USER, PASSWORD
 
@@ -27,7 +26,6 @@ class SeaweedFS:
         self.directory = directory
         self.port = free_port()
         self._program = executable("seaweedfs", "weed", str(Path(sys.executable).parent / "weed"))
-        self._process: subprocess.Popen[str] | None = None
 
     @property
     def url(self) -> str:
@@ -60,29 +58,9 @@ class SeaweedFS:
         for part in ("master.port", "volume.port", "filer.port"):
             arguments |= {part: free_port(), f"{part}.grpc": free_port()}
         given = [f"-{name}={value}" for name, value in (arguments | {"s3.port.grpc": free_port()}).items()]
-        self._process = subprocess.Popen(
-            [self._program, "-logtostderr", "server", "-filer", "-s3", *given],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
+        self.run(
+            [self._program, "-logtostderr", "server", "-filer", "-s3", *given], ready="Start Seaweed S3 API Server"
         )
-        assert self._process.stderr is not None
-        said = []
-        for line in self._process.stderr:
-            said.append(line)
-            if "Start Seaweed S3 API Server" in line:
-                break
-        else:
-            raise RuntimeError("".join(said[-50:]))
-        Thread(target=self._process.stderr.read, daemon=True).start()  # a full pipe would stop it
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()  # nobody needs what it holds
-            self._process.wait()
-            assert self._process.stderr is not None
-            self._process.stderr.close()
-            self._process = None
 
 
 @contextlib.contextmanager
