@@ -139,8 +139,6 @@ def _read_job(index: int, raw: object, book: Playbook) -> None:
         )
     after, start = _steps(f"{place}.from", raw.get("from", NOWHERE), faults)
     following, _ = _steps(f"{place}.next", raw.get("next", NOWHERE), faults)
-    if start and after:
-        faults.append(Fault(f"{place}.from", "0 (a start) and other steps exclude each other"))
     if isinstance(title, str) and title in TITLES:
         faults += _own_faults(place, title, raw)
     if refers(raw):
