@@ -181,7 +181,7 @@ async def test_cancel_tells_what_became_of_the_run_when_its_conductor_goes_away(
             break
     cancelling = await podium.start("cancel", run["id"])
     async for line in following.stdout:
-        if b"models write their results" in line:
+        if b"ending: cancelled" in line:
             break
     serving.kill()
     await podium.end(serving)

@@ -16,7 +16,7 @@ import typer
 from podium.cli import options
 from podium.cli.screen import as_json, err, say, state, summary
 from podium.cli.serve import run_loop
-from podium.errors import DocumentRefused
+from podium.errors import DocumentRefused, Unavailable
 
 if TYPE_CHECKING:
     from podium.cli.following import Show
@@ -214,16 +214,23 @@ async def _conclude(client: Client, settings: Settings, run: dict[str, Any], *, 
         from podium.cli.graph import times
 
         times(run["progress"])
-    found = (await client.json(f"/api/v1/runs/{id_}/results", limit=0))["summary"]
-    if found:
-        plot = await _plot(client, settings, id_)
-        if not json:
-            summary(found)
-        say(f"plot     {plot}")
-        say(f"results  podium results {id_} --csv DIRECTORY{data_option(settings)}")
+    try:
+        await _show_results(client, settings, id_, json=json)
+    except Unavailable as error:  # whoever conducted it has just gone; how the run ended is known all the same
+        say(f"results  {error}")
     say(f"logs     podium logs {id_}{data_option(settings)}")
     if json:
         as_json(run)
+
+
+async def _show_results(client: Client, settings: Settings, run: str, *, json: bool) -> None:
+    found = (await client.json(f"/api/v1/runs/{run}/results", limit=0))["summary"]
+    if found:
+        plot = await _plot(client, settings, run)
+        if not json:
+            summary(found)
+        say(f"plot     {plot}")
+        say(f"results  podium results {run} --csv DIRECTORY{data_option(settings)}")
 
 
 async def _plot(client: Client, settings: Settings, run: str) -> Path:
