@@ -270,6 +270,11 @@ async def test_a_service_that_calls_back_and_a_secret_that_nobody_sees(
     assert (await server.ended(run))["state"] == "succeeded"
     job = (await server.http.get(f"/api/v1/runs/{run}/jobs/work")).json()
     assert job["result"] == {"status": "complete", "rows": 7}
+    for nothing in ("work[0]", "work[x]", "work[]", "work[0]x", "other"):
+        assert (await server.http.get(f"/api/v1/runs/{run}/jobs/{nothing}")).status_code == 404
+        how = {"from": [nothing]}
+        if nothing != "work[0]":
+            assert (await server.http.post(f"/api/v1/runs/{run}/restart", json=how)).status_code == 422
     files = [path for path in server.data.rglob("*") if path.is_file()]
     assert [path for path in files if b"hunter2hunter2" in path.read_bytes()] == []
 

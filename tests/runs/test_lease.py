@@ -126,7 +126,7 @@ async def test_a_clock_that_is_ahead_takes_nothing_from_an_owner_that_lives(
 
 
 async def test_an_owner_elsewhere_is_watched_until_it_shows_itself(database_url: str) -> None:
-    async with journal(database_url, "here", lease_seconds=0.6) as first, journal(database_url, "there") as second:
+    async with journal(database_url, "here", lease_seconds=1.2) as first, journal(database_url, "there") as second:
         await first.acquire()
         with pytest.raises(Conflict, match="here owns this data"):
             await second.acquire()
@@ -157,7 +157,7 @@ def _shorten(first: Journal) -> None:
 
 
 async def test_the_lease_is_renewed_while_nothing_is_written(database_url: str) -> None:
-    async with journal(database_url, "here", lease_seconds=0.3) as first:
+    async with journal(database_url, "here", lease_seconds=0.9) as first:
         await first.acquire()
         seen = {_renewed(first)}
         async with asyncio.timeout(30):
@@ -173,7 +173,7 @@ def _renewed(first: Journal) -> float:
 
 
 async def test_a_lost_lease_is_noticed_while_nothing_is_written(database_url: str) -> None:
-    async with journal(database_url, "one", lease_seconds=0.3) as first, journal(database_url, "one") as second:
+    async with journal(database_url, "one", lease_seconds=1.0) as first, journal(database_url, "one") as second:
         await first.acquire()
         await second.acquire()  # of the same name: taken without a question
         async with asyncio.timeout(30):

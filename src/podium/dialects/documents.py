@@ -17,7 +17,7 @@ from podium.errors import DocumentRefused, Fault
 from podium.faults import misspelt
 
 LARGEST = 12 * 2**20  # bytes; an energy system of 60,000 objects
-MOST_VALUES = 100_000
+MOST_VALUES = 500_000  # a graph of 20,000 jobs has half as many
 DEEPEST = 100  # levels; what writes JSON again has bounds of its own
 _PIECE = 2**20
 _BEFORE_VALUES = (b",", b"[", b"{")

@@ -70,6 +70,8 @@ class Database:
                     self.read(self._check)
                 with self.transaction(connection):
                     if not self.sqlite:
+                        # Nobody holds a lease yet, so nobody waits for whoever is slow here.
+                        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
                         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
                     make_tables(connection)
             if self.sqlite:

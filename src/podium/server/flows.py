@@ -70,10 +70,15 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
     @router.get("/runs/{run}/jobs/{node}", summary="A job, or one item of it (`train[3]`), with its result")
     async def job(run: str, node: str) -> dict[str, Json]:
         _, plan, story = await graph(run)
-        name = node.partition("[")[0]
+        name, index = nodes.asked(node) or (node, None)
         if name not in plan.jobs:
             raise NotFound(f"this run has no job {name!r}", where=run)
-        return {**one(plan, story, name), "job": node, "result": await _result(parts, plan, run, node)}
+        whole = await _result(parts, plan, run, name)
+        if index is None:
+            return {**one(plan, story, name), "job": node, "result": whole}
+        if not isinstance(whole, list) or index >= len(whole) or not plan.jobs[name].get("each"):
+            raise NotFound(f"this run has no {node!r}", where=run)
+        return {**one(plan, story, name), "job": node, "result": whole[index]}
 
     @router.post("/runs/{run}/restart", status_code=201, summary="A new run that reuses what this one has done")
     async def restart(request: Request, response: Response, run: str, how: Restart) -> dict[str, Json]:
@@ -150,29 +155,20 @@ async def _events(parts: Parts, run: str) -> AsyncIterator[Recorded]:
             yield recorded
 
 
-async def _result(parts: Parts, plan: Plan, run: str, node: str) -> Json:
-    """What a node returned; of a job with items, the list of what these did so far."""
-    name, index = nodes.split(node) if node.endswith("]") else (node, None)
+async def _result(parts: Parts, plan: Plan, run: str, name: str) -> Json:
+    """What a job returned; if it has items, the list of what these did so far."""
     reused = plan.flow.get("reuse", {})
+    found: Json = reused.get(name)
     if name in reused:
-        whole = reused[name]
-        return whole if index is None else _item(whole, index)
-    found: Json = None
-    items: list[Json] = []
+        return found
     async for recorded in _events(parts, run):
         data = recorded.event.data
         if recorded.event.type == "job.expanded" and data["job"] == name:
-            items = [None] * data["items"]
+            found = [None] * data["items"]
         elif recorded.event.type == "job.succeeded":
             of, number = nodes.split(data["job"])
             if of == name and number is None:
                 found = data["result"]
-            elif of == name and number is not None:
-                items[number] = data["result"]
-    if index is None:
-        return items or found
-    return _item(items, index)
-
-
-def _item(items: Json, index: int) -> Json:
-    return items[index] if isinstance(items, list) and index < len(items) else None
+            elif of == name and number is not None and isinstance(found, list):
+                found[number] = data["result"]
+    return found

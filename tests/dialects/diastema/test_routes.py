@@ -131,6 +131,18 @@ async def test_the_records_can_be_read(at_home: House) -> None:
     assert await at_home.get("/diastema/documents/UIDB/pipelines?analysisid=other") == []
 
 
+@pytest.mark.parametrize("path", ["admin/system.users", "UIDB/pipelines?$where=sleep(9)", "metis/a?b.$gt=1"])
+async def test_nothing_else_is_read_there(at_home: House, path: str) -> None:
+    async with at_home.http() as client:
+        assert (await client.get(f"/diastema/documents/{path}")).status_code == 422
+
+
+async def test_an_ingestions_id_is_a_part_of_a_path_whatever_it_is(at_home: House, platform: Platform) -> None:
+    run = await at_home.ended(await at_home.post("/ingestion", {**ingestion(), "ingestion-id": "a?b=1&c"}))
+    assert run.state is RunState.SUCCEEDED, run.error
+    assert platform.bodies("data-ingesting")[0]["job-id"] == "a?b=1&c"
+
+
 async def test_an_ingestion_becomes_a_dataset_that_is_known(at_home: House, platform: Platform) -> None:
     answer = await at_home.post("/ingestion", ingestion())
     run = await at_home.ended(answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from podium.dialects.diastema.memory import Memory
 from podium.dialects.diastema.patience import patiently
@@ -31,7 +32,7 @@ class Ingest:
         body = {"minio-output": output, "job-id": call["id"], "ingestion_json": call["ingestion_json"]}
         await self._tools.services.done(job, "services", SERVICE, call["id"], body)
         await self._tools.written(job, SERVICE, output)
-        said = await self._tools.services.read("services", f"{SERVICE}/{call['id']}")
+        said = await self._tools.services.read("services", f"{SERVICE}/{quote(call['id'], safe='')}")
         features = said.get("features") if isinstance(said, dict) else None
         if not isinstance(features, list):
             raise JobFailed("the ingestion service is done and tells no features", final=True)

@@ -32,6 +32,7 @@ T = TypeVar("T")
 INVALID, COULD_BE_BETTER = 409, 425
 WARNINGS_SECONDS = 2.0  # that an accepted playbook waits to be looked at as the platform's validator does
 MOST_DOCUMENTS = 1000
+OF_THE_SERVER = ("admin", "config", "local")  # databases of every MongoDB
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key", description="The same key gives the same run.")]
 _BODY: dict[str, Any] = {
@@ -121,6 +122,10 @@ def routes(
     ) -> list[dict[str, Any]]:
         """As the field has them in its MongoDB; other parameters name what must be in them, such as `analysisid`."""
         wanted = {path: value for path, value in request.query_params.items() if path != "limit"}
+        if database in OF_THE_SERVER or any(part.startswith("$") for path in wanted for part in path.split(".")):
+            raise DocumentRefused(
+                "only records of analyses are read here, by what is in them", where=str(request.url.path)
+            )
         return await records.documents.find(database, collection, wanted, limit=limit)
 
     return router

@@ -17,7 +17,6 @@ from podium.errors import DocumentRefused, Fault
 from podium.faults import place, refuse
 from podium.yaml_text import parsed
 
-MOST_VALUES = 500_000  # a graph of 20,000 jobs has half as many
 LARGEST_YAML = 2**20  # bytes; it is read a hundred times slower than JSON
 DEEPEST = 60
 YAML = (".yaml", ".yml")
@@ -31,7 +30,7 @@ def recognises(filename: str, content: bytes) -> bool:
 def read(content: bytes, filename: str) -> dict[str, Any]:
     """The mapping that the document is; takes its time. Raises: DocumentRefused."""
     if PurePath(filename).suffix not in YAML and content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-        return documents.parsed(content, most_values=MOST_VALUES)
+        return documents.parsed(content)
     if len(content) > LARGEST_YAML:
         raise DocumentRefused(f"the document is larger than {LARGEST_YAML >> 20} MB", hint="Write it as JSON")
     try:
@@ -48,8 +47,8 @@ def _check(given: Any) -> None:
     """Every value is looked at as often as it is written out, so that aliases count as what they stand for."""
     faults: list[Fault] = []
     for number, fault in enumerate(_faults(given)):
-        if number > MOST_VALUES:
-            raise DocumentRefused(f"the document has more than {MOST_VALUES} values")
+        if number > documents.MOST_VALUES:
+            raise DocumentRefused(f"the document has more than {documents.MOST_VALUES} values")
         if fault is not None:
             faults.append(fault)
     refuse(faults)

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import re
+
+_NODE = re.compile(r"[^\[\]#/]+(\[[0-9]{1,9}\])?")
 PUNCTUATION = ("[", "]", "#", "/")  # not part of a job's name
 
 
@@ -16,6 +19,12 @@ def split(node: str) -> tuple[str, int | None]:
     """The job, and which of its items."""
     job, bracket, rest = node.partition("[")
     return job, int(rest[:-1]) if bracket else None
+
+
+def asked(node: str) -> tuple[str, int | None] | None:
+    """The same of what somebody asks for, which may be no name at all."""
+    found = _NODE.fullmatch(node)
+    return split(node) if found else None
 
 
 def key(node: str, attempt: int) -> str:

@@ -36,7 +36,7 @@ def restarted(
     """
     flow = FlowDocument.model_validate(document["flow"])
     edits = edits or {}
-    first = {nodes.split(node)[0] for node in start}
+    first = {name for name, _ in (nodes.asked(node) or (node, None) for node in start)}
     _check(flow, first, edits)
     results = _results(flow, events)
     again = _behind(flow, {*first, *edits} | (flow.jobs.keys() - results.keys()))
