@@ -13,7 +13,7 @@ from multiprocessing.synchronize import Barrier
 
 import helics as h
 
-from benchmarks.ports import free_port
+from benchmarks.ports import free_row
 
 
 def federate(
@@ -41,7 +41,7 @@ def federate(
 
 
 def main(count: int, steps: int) -> float:
-    port = free_port()
+    port = free_row(4 * count + 10)  # each federate takes two above it
     broker = h.helicsCreateBroker("zmq", "", f"--federates={count} --port={port}")
     context = multiprocessing.get_context("spawn")
     ready, times = context.Barrier(count), context.Queue()
