@@ -99,6 +99,16 @@ def paho_client(where: dict[str, Any], name: str) -> Any:
     return client
 
 
+async def paho_rate(client: Any, arrivals: Arrivals, qos: int, seconds: float) -> float:
+    async def one_round() -> None:
+        arrivals.all.clear()
+        for topic in TOPICS:
+            client.publish(topic, PAYLOAD, qos=qos)
+        await arrivals.all.wait()
+
+    return await rate(seconds, one_round)
+
+
 async def with_paho_on_asyncio(where: dict[str, Any], qos: int, seconds: float) -> float:
     arrivals, loop = Arrivals(), asyncio.get_running_loop()
     client = paho_client(where, "bench-paho")
@@ -126,13 +136,7 @@ async def with_paho_on_asyncio(where: dict[str, Any], qos: int, seconds: float) 
     client.subscribe("bench/model/#", qos=qos)
     await subscribed.wait()
 
-    async def one_round() -> None:
-        arrivals.all.clear()
-        for topic in TOPICS:
-            client.publish(topic, PAYLOAD, qos=qos)
-        await arrivals.all.wait()
-
-    result = await rate(seconds, one_round)
+    result = await paho_rate(client, arrivals, qos, seconds)
     client.disconnect()
     client.loop_write()
     return result
@@ -158,13 +162,7 @@ async def with_paho_thread(where: dict[str, Any], qos: int, seconds: float) -> f
     client.subscribe("bench/model/#", qos=qos)
     await subscribed.wait()
 
-    async def one_round() -> None:
-        arrivals.all.clear()
-        for topic in TOPICS:
-            client.publish(topic, PAYLOAD, qos=qos)
-        await arrivals.all.wait()
-
-    result = await rate(seconds, one_round)
+    result = await paho_rate(client, arrivals, qos, seconds)
     client.disconnect()
     await asyncio.to_thread(client.loop_stop)
     return result
