@@ -12,7 +12,7 @@ from podium.engines.flow.messages import Attempt, PauseRequested
 from podium.errors import DocumentRefused, NotFound, Unavailable
 from podium.jobs import performer as module
 from podium.jobs.calls import Call, check
-from podium.jobs.performer import FlowPerformer, plugins
+from podium.jobs.performer import REASON_CHARACTERS, RESULT_LEVELS, FlowPerformer, plugins
 from podium.jobs.port import RESULT_BYTES, Job, JobFailed
 from podium.runs.machine import Performed, PerformFailed
 
@@ -42,6 +42,10 @@ class Asked:
 
 def attempt(**details) -> Attempt:
     return Attempt(**{"key": "n#1", "node": "n", "attempt": 1, "kind": "asked", **details})
+
+
+def nested(levels: int) -> list:
+    return [nested(levels - 1)] if levels > 1 else [5]
 
 
 async def perform(asked, *, document=None, options=None, **details):
@@ -102,12 +106,27 @@ async def test_what_people_are_shown_is_redacted():
 
 @pytest.mark.parametrize(
     ("result", "why"),
-    [("x" * RESULT_BYTES, "Put data into the artifacts"), (float("nan"), "not JSON"), (object(), "not JSON")],
+    [
+        ("x" * RESULT_BYTES, "Put data into the artifacts"),
+        (float("nan"), "not JSON"),
+        (object(), "not JSON"),
+        (nested(RESULT_LEVELS + 1), f"more than {RESULT_LEVELS} levels"),
+    ],
 )
 async def test_results_that_cannot_be_kept(result, why):
     told = await perform(Asked(lambda job: result))
+    assert told.reason.startswith("it is done, but its result ")
     assert why in told.reason
     assert not told.transient
+
+
+async def test_a_result_of_as_many_levels_as_may_be_is_kept():
+    assert (await perform(Asked(lambda job: nested(RESULT_LEVELS)))).result == nested(RESULT_LEVELS)
+
+
+async def test_a_reason_of_any_length_fails_with_its_beginning():
+    told = await perform(Asked(lambda job: JobFailed("why " * 100_000)))
+    assert told.reason == "why " * (REASON_CHARACTERS // 4) + " ..."
 
 
 async def test_a_reference_to_what_is_not_there():

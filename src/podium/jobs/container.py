@@ -124,7 +124,8 @@ def _read(file: Path) -> Json:
         with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), "rb") as opened:
             content = opened.read(RESULT_BYTES + 1)
         if len(content) > RESULT_BYTES:
-            raise JobFailed(f"its result has more than {RESULT_BYTES} bytes: put data into the artifacts", final=True)
+            problem = f"it is done, but its result has more than {RESULT_BYTES} bytes"
+            raise JobFailed(f"{problem}: put data into the artifacts", final=True)
         return json.loads(content) if content.strip() else None
     except FileNotFoundError:
         return None

@@ -22,6 +22,8 @@ from podium.runs.secrets import redact_urls
 log = structlog.get_logger()
 
 GROUP = "podium.jobs"
+RESULT_LEVELS = 100  # far fewer than what reads and writes JSON can stand
+REASON_CHARACTERS = 8_000
 
 
 def plugins() -> dict[str, Callable[[], JobKind]]:
@@ -69,7 +71,7 @@ class FlowPerformer:
         try:
             kind = self._kind(command.kind)
             result = await kind.perform(self._job(kind, run, document, command))
-            _check_size(result)
+            _check(result)
         except JobFailed as error:
             return self._failed(command, error.reason, transient=not error.final)
         except PodiumError as error:
@@ -105,7 +107,10 @@ class FlowPerformer:
         )
 
     def _failed(self, attempt: Attempt, reason: str, *, transient: bool) -> PerformFailed:
-        return PerformFailed(self._clock(), attempt.key, self._redact(reason), transient=transient)
+        shown = self._redact(reason)
+        if len(shown) > REASON_CHARACTERS:
+            shown = f"{shown[:REASON_CHARACTERS]} ..."
+        return PerformFailed(self._clock(), attempt.key, shown, transient=transient)
 
     def _kind(self, name: str) -> JobKind:
         kind = self._kinds.get(name)
@@ -133,12 +138,28 @@ class FlowPerformer:
             yield Fault(f"{where}.call", f"the result of {name!r} is not there for this job", hint)
 
 
-def _check_size(result: Json) -> None:
-    """Raises: JobFailed."""
+def _check(result: Json) -> None:
+    """Whether it can be kept. The job has done its work by then, and would do it no better again.
+
+    Raises: JobFailed.
+    """
     try:
         size = len(json.dumps(result, allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise JobFailed(f"its result is not JSON: {error}", final=True) from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise JobFailed(f"it is done, but its result is not JSON: {error}", final=True) from None
     if size > RESULT_BYTES:
-        advice = "Put data into the artifacts and return where it is"
-        raise JobFailed(f"its result has {size} bytes, and {RESULT_BYTES} may be. {advice}", final=True)
+        problem = f"it is done, but its result has {size} bytes, and {RESULT_BYTES} may be"
+        raise JobFailed(f"{problem}. Put data into the artifacts and return where it is", final=True)
+    if not _within(result, RESULT_LEVELS):
+        raise JobFailed(f"it is done, but its result has more than {RESULT_LEVELS} levels", final=True)
+
+
+def _within(result: Json, levels: int) -> bool:
+    here = [result]
+    for _ in range(levels):
+        here = [value for each in here for value in _inside(each) if isinstance(value, dict | list)]
+    return not here
+
+
+def _inside(value: Json) -> Iterable[Json]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from typing import Any
 
+from podium.dialects.diastema.kinds import PATHS_BYTES
 from podium.runs.events import RunState
 from tests.dialects.diastema.house import House
 from tests.dialects.diastema.playbooks import job, playbook
@@ -227,3 +229,52 @@ async def test_numbers_as_ids_and_the_shape_of_a_chain(at_home: House, platform:
     assert all(before == after for (before, _), (_, after) in pairwise(zip(outputs, inputs, strict=True)))
     assert outputs[0] == "metis/analysis-42/cleaned-2"
     assert platform.told[-1]["update"] == "Analysis completed with ID: 42"
+
+
+async def results(at_home: House, run: str) -> dict[str, Any]:
+    events = [recorded.event async for recorded in at_home.journal.replay(run)]
+    return {event.data["job"]: event.data["result"] for event in events if event.type == "job.succeeded"}
+
+
+async def test_parameters_of_any_size_go_to_the_records_and_no_result_grows_with_them(
+    at_home: House, platform: Platform
+) -> None:
+    platform.results = {"algorithm": "naive bayes", "weights": ["w" * 100] * 4000}
+    given = {"weights": ["g" * 100] * 4000}
+    ends = [job(5, "data-sink", [3, 4])]
+    models = [
+        job(3, "classification", 2, [5], params=given),
+        job(4, "classification", 2, [5], params=given, automl=True),
+    ]
+    run = await at_home.analysed(playbook(job(1, "dataset", 0, [2]), job(2, "cleaning", 1, [3, 4]), *models, *ends))
+    assert run.state is RunState.SUCCEEDED, run.error
+    found = await results(at_home, run.id)
+    assert (found["3"]["algorithm"], found["4"]["algorithm"]) == ("logisticregression", "naivebayes")
+    assert len(str(found)) < 2000
+    records = {one["job-id"]: one["weights"] for one in await at_home.documents.find("Diastema", "datatoolkit")}
+    assert records == {"job-3": given["weights"], "job-4": platform.results["weights"]}
+
+
+async def test_an_algorithm_that_is_a_book_trains_nothing(at_home: House, platform: Platform) -> None:
+    platform.results = {"algorithm": "bayes" * 1000}
+    ends = [job(3, "classification", 2, [4], automl=True), job(4, "data-sink", 3)]
+    run = await at_home.analysed(playbook(job(1, "dataset", 0, [2]), job(2, "cleaning", 1, [3]), *ends))
+    assert run.state is RunState.FAILED
+    assert "AutoML names an algorithm of more than 1000 bytes" in run.error.reason  # type: ignore[union-attr]
+    assert platform.bodies("analytics") == []
+
+
+async def test_a_visualization_of_many_plots_names_those_it_has_room_for(at_home: House, platform: Platform) -> None:
+    plots = [f"diastemaviz/job-2/{'plot' * 40}-{number:04}.html" for number in range(2000)]
+    for plot in plots:
+        platform.write(plot, b"")
+    ends = [job(2, "cleaning", 1, [3]), job(3, "visualization", 2, label="Viz")]
+    run = await at_home.analysed(playbook(job(1, "dataset", 0, [2]), *ends))
+    assert run.state is RunState.SUCCEEDED, run.error
+    shown = (await results(at_home, run.id))["3"]["paths"]
+    assert 0 < len(json.dumps(shown)) <= PATHS_BYTES
+    assert shown == ["diastemaviz/job-2/plot.html", *plots][: len(shown)]
+    [pipeline] = await at_home.documents.find("UIDB", "pipelines", {"analysisid": "a1f"})
+    assert len(pipeline["visualization"]["viz"]) == len(plots) + 1
+    notes = [line for _, node, line in at_home.lines if node == "3"]
+    assert notes == [f"its result names {len(shown)} of {len(plots) + 1} plots; the records have all"]

@@ -46,6 +46,8 @@ def test_a_good_one_has_none() -> None:
         (job(1, "dataset", 0, [2], label=None), "jobs[0] (step 1).label: is missing"),
         (job(1, "dataset", 0, [2], label="../up"), "jobs[0] (step 1).label: '../up' cannot be part of a path"),
         (job(2, "classification", 1, [3], column=None), "jobs[1] (step 2).column: is missing"),
+        (job(2, "classification", 1, [3], column="c" * 1001), "jobs[1] (step 2).column: is longer than 1000 bytes"),
+        (job(2, "clustering", 1, [3], algorithm="a" * 1001), "jobs[1] (step 2).algorithm: is longer than 1000 bytes"),
         (job(2, "classification", 1, [3], params=[1]), "jobs[1] (step 2).params: must be a mapping"),
         (job(2, "classification", 1, [3], automl="yes"), "jobs[1] (step 2).automl: must be true or false"),
         (job(2, "cleaning", 1, [3], id=None), "jobs[1] (step 2).id: must be a number or text"),

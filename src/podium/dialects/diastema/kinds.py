@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from podium.dialects.diastema.patience import patiently
@@ -13,7 +14,7 @@ from podium.jobs.port import Job
 from podium.runs.events import Json
 
 PLOTS = "diastemaviz"
-_MOST_PATHS = 1000  # in a result; the records have all
+PATHS_BYTES = 64 * 1024  # of a result, as JSON; the records have all
 
 
 class Dataset:
@@ -71,7 +72,10 @@ class Visualization:
             job.note(f"there is nothing in {folder}/ to be shown")
         await patiently(job.note, lambda: self._tools.records.plots(work.analysis, label, paths))
         await self._tools.front.visualize(job.run, job.node, folder, before["title"], before["column"])
-        return await self._tools.finish(work, folder, label=label, paths=[*paths[:_MOST_PATHS]])
+        shown = _fitting(paths)
+        if len(shown) < len(paths):
+            job.note(f"its result names {len(shown)} of {len(paths)} plots; the records have all")
+        return await self._tools.finish(work, folder, label=label, paths=[*shown])
 
 
 class Sink:
@@ -90,6 +94,16 @@ class Sink:
             job, "services", "data-sink", {"key": key, "data": {"key": key, "data": work.id}}
         )
         return await self._tools.finish(work)
+
+
+def _fitting(paths: Sequence[str]) -> Sequence[str]:
+    """The first of them, as many as a result has room for."""
+    room = PATHS_BYTES
+    for count, path in enumerate(paths):
+        room -= len(json.dumps(path)) + len(", ")
+        if room < 0:
+            return paths[:count]
+    return paths
 
 
 def cleaning(work: Work) -> dict[str, Json]:

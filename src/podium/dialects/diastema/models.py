@@ -9,6 +9,7 @@ from typing import Any, Final
 from podium.dialects.diastema.memory import Memory
 from podium.dialects.diastema.patience import patiently
 from podium.dialects.diastema.places import Places
+from podium.dialects.diastema.playbook import LONGEST_WORD
 from podium.dialects.diastema.titles import DEFAULT_ALGORITHM, chosen, short_name
 from podium.dialects.diastema.work import Tools, Work
 from podium.jobs.analytics import submit
@@ -87,7 +88,7 @@ class Model:
         await self._train(work, algorithm, parameters)
         await self._tools.written(job, ANALYTICS, work.output)
         await self._remove(job, f"{work.output}/{_DONE}")
-        return await self._tools.finish(work, work.output, algorithm=algorithm, params=parameters)
+        return await self._tools.finish(work, work.output, algorithm=algorithm)
 
     async def _remove(self, job: Job, path: str) -> None:
         await patiently(job.note, lambda: self._tools.artifacts.remove(path))
@@ -109,7 +110,11 @@ class Model:
             raise JobFailed("AutoML is complete and gives no results", final=True)
         parameters = {key: value for key, value in results.items() if key != "algorithm"}
         found = results.get("algorithm")
-        return (short_name(work.title, found) if isinstance(found, str) else algorithm), parameters
+        if not isinstance(found, str):
+            return algorithm, parameters
+        if len(found.encode()) > LONGEST_WORD:
+            raise JobFailed(f"AutoML names an algorithm of more than {LONGEST_WORD} bytes", final=True)
+        return short_name(work.title, found), parameters
 
     async def _train(self, work: Work, algorithm: str, parameters: Mapping[str, Any]) -> None:
         job = work.job

@@ -19,6 +19,7 @@ from podium.jobs.references import is_reference
 TOP_KEYS = ("diastema-token", "analysis-id", "database-id", "jobs", "metadata")
 NOWHERE = 0  # where a graph starts and ends
 MOST_JOBS = 20_000
+LONGEST_WORD = 1000  # bytes; such as a column, which stands in the results of jobs
 
 _ORGANISATION = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _NAME_LENGTH = 150
@@ -161,6 +162,9 @@ def _own_faults(place: str, title: str, raw: Mapping[str, Any]) -> Iterator[Faul
         if title == "visualization" and not words and ("." in name or name.startswith("$")):
             words.append(Fault(f"{place}.label", "a `.` in it, or a `$` before it, cannot be kept in records"))
     yield from words
+    for key in ("column", "join-type", "algorithm"):
+        if len(str(raw.get(key)).encode()) > LONGEST_WORD:
+            yield Fault(f"{place}.{key}", f"is longer than {LONGEST_WORD} bytes")
     for key in ("column", "join-type"):
         if raw.get(key) is not None and not isinstance(raw[key], str | int):
             yield Fault(f"{place}.{key}", "must be text")
