@@ -23,6 +23,7 @@ async def podium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
         "panels": {},
         "panels-broken": {"PARAMETER_NO_NUMBER_AT": "4"},
         "panels-late": Gate(directory, "ready").env,
+        "panels-stuck": Gate(directory, "step:3").env,
         **{name: {} for name in ("meter", "slow", "hen", "egg")},
     }
     async with serving(directory, models_of(directory, {}, services)) as server:
@@ -42,13 +43,22 @@ async def test_what_is_no_number_ends_the_run_where_it_was_made(podium: Server) 
     assert steps_seen(podium.directory, run) == {"panels-1": EACH_ONCE[:4], "meter-1": EACH_ONCE[:3]}
 
 
+async def test_who_waits_for_a_stuck_model_is_told_apart_from_it(podium: Server) -> None:
+    late = linked(panels("panels-stuck"), METER, objects=1, steps=STEPS, max_step_calc_time_minutes=0.05)
+    error = (await podium.ended(await podium.submit({**late, "end_timeout_seconds": 1})))["error"]
+    assert error["reason"].endswith("no answer to step 3 of 6 within 3 s from panels-1, for which meter-1 waits")
+    assert error["model"] == "panels-1"
+    assert "log" in error["hint"]
+    assert error["last_lines"]
+
+
 async def test_calculations_that_wait_for_each_other_end_when_the_step_takes_too_long(podium: Server) -> None:
     services = ("hen", "EnergySystem", 1), ("egg", "PVInstallation", 1)
     run = await podium.submit(linked(*services, objects=1, steps=STEPS, max_step_calc_time_minutes=0.05))
     ended = await podium.ended(run)
     assert ended["state"] == "failed"
-    assert "step 1" in ended["error"]["reason"]
-    assert "hen-1" in ended["error"]["reason"]
+    assert ended["error"]["reason"].endswith("from hen-1, egg-1, which wait for each other")
+    assert "previous" in ended["error"]["hint"]
     logs = (await podium.http.get(f"/api/v1/runs/{run}/logs")).json()
     assert "step 1 still waits for 'egg' of object-1 from egg-1" in logs["hen-1"]
     assert "step 1 still waits for 'hen' of system from hen-1" in logs["egg-1"]

@@ -208,6 +208,8 @@ async def _conclude(client: Client, settings: Settings, run: dict[str, Any], *, 
     error = run.get("error", {})
     if error:
         say(error["reason"])
+        if "hint" in error:
+            say(f"  {error['hint']}")
         for line in error.get("last_lines", ()):
             say(f"  | {line}")
     if not json and "jobs" in run.get("progress", {}):

@@ -88,12 +88,13 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a run failed, for people and for `--json`."""
+    """Why a run failed, for people and for `--json`; `hint` is what to do about it."""
 
     reason: str
     model: str | None = None
     exit_code: int | None = None
     last_lines: tuple[str, ...] = ()
+    hint: str | None = None
 
     def as_json(self) -> dict[str, Json]:
         full: dict[str, Json] = {
@@ -101,6 +102,7 @@ class Failure:
             "model": self.model,
             "exit_code": self.exit_code,
             "last_lines": list(self.last_lines) or None,
+            "hint": self.hint,
         }
         return {key: value for key, value in full.items() if value is not None}
 

@@ -107,4 +107,4 @@ def _run_checksum(run: Run, error: str | None) -> int:
 
 def _read_failure(error: Mapping[str, Any]) -> Failure:
     lines = error.get("last_lines") or ()
-    return Failure(error["reason"], error.get("model"), error.get("exit_code"), tuple(lines))
+    return Failure(error["reason"], error.get("model"), error.get("exit_code"), tuple(lines), error.get("hint"))

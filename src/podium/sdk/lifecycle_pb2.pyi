@@ -98,6 +98,14 @@ class CalculationsDone(_message.Message):
     time_step_nr: int
     def __init__(self, time_step_nr: _Optional[int] = ...) -> None: ...
 
+class StillWaiting(_message.Message):
+    __slots__ = ("time_step_nr", "models")
+    TIME_STEP_NR_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    time_step_nr: int
+    models: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, time_step_nr: _Optional[int] = ..., models: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class ErrorOccurred(_message.Message):
     __slots__ = ("error_message",)
     ERROR_MESSAGE_FIELD_NUMBER: _ClassVar[int]

@@ -155,8 +155,14 @@ class Model:
 
     def missing(self) -> list[str]:
         """What the present step waits for, in words."""
-        found = {channel: None for task in self.wiring.tasks if task in self._open for channel, _ in task.missing}
-        return [f"'{channel.output}' of {channel.esdl_id} from {channel.sender.model}" for channel in found]
+        return [f"'{channel.output}' of {channel.esdl_id} from {channel.sender.model}" for channel in self._missing()]
+
+    def missed(self) -> list[str]:
+        """The models that the present step waits for."""
+        return list(dict.fromkeys(channel.sender.model for channel in self._missing()))
+
+    def _missing(self) -> dict[Channel, None]:
+        return {channel: None for task in self.wiring.tasks if task in self._open for channel, _ in task.missing}
 
     def _release(self, channel: Channel) -> None:
         for task in self._listeners.get(channel, ()):

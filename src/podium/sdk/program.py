@@ -31,7 +31,7 @@ from podium.sdk.service import CalculationService
 
 log = logging.getLogger("podium.sdk")
 
-PATIENCE_SECONDS = 5.0  # after so long without its inputs, a step says what it waits for; then after twice as long
+PATIENCE_SECONDS = 2.0  # after so long without its inputs, a step says what it waits for; then after twice as long
 TERMINATED = 128 + signal.SIGTERM
 
 
@@ -117,6 +117,7 @@ class Program:
             if not self._terminating:
                 self._patience *= 2
                 self._say_what_is_missing()
+                self._say_still_waiting()
         raise _Terminated
 
     def _handle(self, item: Received | Restored) -> bool:
@@ -289,6 +290,12 @@ class Program:
         if self._model is not None and (missing := self._model.missing()):
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             log.warning("step %d still waits for %s%s", self._model.step.number, ", ".join(missing[:5]), more)
+
+    def _say_still_waiting(self) -> None:
+        """So that the orchestrator can tell who waits from who is silent."""
+        if self._numbered and self._model is not None and (models := self._model.missed()):
+            message = pb.StillWaiting(time_step_nr=self._model.step.number, models=models)
+            self._tell_simulator("StillWaiting", message)
 
     def _answer_ping(self, payload: bytes, pong: str) -> None:
         """In whatever thread drives the link."""

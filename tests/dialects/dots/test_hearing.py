@@ -16,6 +16,7 @@ from podium.engines.simulation.messages import (
     ModelEnded,
     ModelFailed,
     Parameterized,
+    StillWaiting,
 )
 from podium.runs.machine import Input
 
@@ -42,6 +43,11 @@ def hear(topic: str, golden: str = "") -> tuple[Heard | None, Counter[str]]:
             Parameterized(NOW, "m-1", 2, (Calculation("day", 86_400, 3600),)),
         ),
         ("model/dots-so/s/m-1/ErrorOccurred", "0a066e6f2073756e", ModelFailed(NOW, "m-1", "no sun")),
+        (
+            "model/dots-so/s/m-1/StillWaiting",
+            "08051203702d311203702d32",
+            StillWaiting(NOW, "m-1", 5, frozenset({"p-1", "p-2"})),
+        ),
         (
             "model/dots-so/s/m-1/ErrorOccurred",
             "",

@@ -14,6 +14,7 @@ from podium.engines.simulation.messages import (
     ModelReady,
     Parameterized,
     Remove,
+    StillWaiting,
 )
 from podium.runs.events import RunState
 from podium.runs.machine import CancelRequested, Performed, PerformFailed, Started
@@ -89,12 +90,67 @@ def test_a_silent_model_is_named():
     assert reason == "no answer to step 1 of 3 within 60 s from m-1, m-3, m-4 and 3 more"
 
 
+class TestHeldUp:
+    """Of models that have not answered, those that wait for another are not the ones at fault."""
+
+    def stuck(self, **plan):
+        run = Driver("a-1", "b-1", "c-1", step_timeout=60, **plan)
+        run.stepping({"a-1": 2, "b-1": 2, "c-1": 2})
+        run.feed(StillWaiting, "b-1", 1, frozenset({"a-1"}))
+        run.feed(StillWaiting, "c-1", 1, frozenset({"b-1"}))
+        return run
+
+    def test_only_who_is_silent_is_named_as_the_culprit(self):
+        run = self.stuck()
+        assert run.wait() == ["run.ending"]
+        error = run.last.data["error"]
+        assert error["reason"] == "no answer to step 1 of 3 within 60 s from a-1, for which b-1, c-1 wait"
+        assert error["model"] == "a-1"
+        assert "more time" in error["hint"]
+        run.feed(ModelEnded, "a-1", False, 137, None, ("at iteration 7",))
+        assert run.last.data["error"] == {**error, "exit_code": 137, "last_lines": ["at iteration 7"]}
+
+    def test_who_has_all_it_waited_for_is_silent_itself(self):
+        run = self.stuck()
+        run.feed(Answered, "a-1", 1)
+        run.wait()
+        assert "from b-1, for which c-1 waits" in run.last.data["error"]["reason"]
+
+    def test_a_circle_is_called_one(self):
+        run = self.stuck()
+        run.feed(StillWaiting, "a-1", 1, frozenset({"c-1"}))
+        run.wait()
+        error = run.last.data["error"]
+        assert error["reason"].endswith("from a-1, b-1, c-1, which wait for each other")
+        assert "previous" in error["hint"]
+
+    def test_what_is_said_of_another_step_says_nothing(self):
+        run = self.stuck()
+        assert run.feed(StillWaiting, "a-1", 2, frozenset({"b-1"})) == []
+        for model in run.models:
+            run.feed(Answered, model, 1)
+        run.perform()
+        run.wait()
+        assert "from a-1, b-1, c-1" in run.last.data["error"]["reason"]
+
+    def test_only_who_is_silent_is_left_behind(self):
+        run = self.stuck(on_model_failure="continue")
+        assert run.wait() == ["model.lost", "command.repeated"]
+        assert list(run.state.lost) == ["a-1"]
+        assert run.state.guard == run.now + 60, "the others have as long again"
+        run.perform()
+        run.feed(Answered, "b-1", 1)
+        run.wait()
+        assert list(run.state.lost) == ["a-1", "c-1"]
+
+
 def test_one_that_does_not_take_its_parameters_is_named():
     run = Driver(step_timeout=60)
     run.ready()
     run.feed(Parameterized, "a-1")
     run.wait()
-    assert run.last.data["error"] == {"reason": "no answer to its parameters within 60 s from b-1", "model": "b-1"}
+    error = run.last.data["error"]
+    assert (error["reason"], error["model"]) == ("no answer to its parameters within 60 s from b-1", "b-1")
 
 
 def test_models_that_never_become_ready():
@@ -105,7 +161,8 @@ def test_models_that_never_become_ready():
     assert run.wait() == ["run.ending"]
     assert run.now == 31
     reason = "not all models were ready within 30 s: nothing was heard of b-1"
-    assert run.last.data["error"] == {"reason": reason, "model": "b-1"}
+    error = run.last.data["error"]
+    assert (error["reason"], error["model"], "log" in error["hint"]) == (reason, "b-1", True)
     assert run.perform() == [Remove("remove", ("a-1", "b-1"))], "those who do not listen yet are not waited for"
     assert run.feed(AllEnded) == ["run.failed"]
 

@@ -21,6 +21,7 @@ from podium.engines.simulation.messages import (
     ModelEnded,
     ModelFailed,
     Parameterized,
+    StillWaiting,
 )
 from podium.runs.machine import Input
 from podium.sdk import lifecycle_pb2 as pb
@@ -110,6 +111,11 @@ def _parameterized(model: str, payload: bytes, now: float) -> Input:
     return Parameterized(now, model, version, calculations)
 
 
+def _still_waiting(model: str, payload: bytes, now: float) -> Input:
+    said = pb.StillWaiting.FromString(payload)
+    return StillWaiting(now, model, said.time_step_nr, frozenset(said.models))
+
+
 def _error_occurred(model: str, payload: bytes, now: float) -> Input:
     reason = pb.ErrorOccurred.FromString(payload).error_message[:LONGEST_REASON]
     return ModelFailed(now, model, reason or "it reports an error without a message")
@@ -132,5 +138,6 @@ def _has_terminated(model: str, payload: bytes, now: float) -> Input:
 _ABOUT_MODELS: dict[tuple[str, str], Callable[[str, bytes, float], Input]] = {
     ("model", "Parameterized"): _parameterized,
     ("model", "ErrorOccurred"): _error_occurred,
+    ("model", "StillWaiting"): _still_waiting,
     ("mso", "ModelHasTerminated"): _has_terminated,
 }

@@ -155,6 +155,10 @@ def _answered(state: State, data: Data) -> None:
         state.live.unnumbered = True
 
 
+def _held_up(state: State, data: Data) -> None:
+    state.live.held_up[data["model"]] = frozenset(data["models"])
+
+
 def _step_finished(state: State, data: Data) -> None:
     _enter_step(state, data["at"], data["step"] + 1 + data.get("skipped", 0), data.get("listen", 0.0))
 
@@ -242,6 +246,8 @@ def _lost(state: State, data: Data) -> None:
     state.live.waiting.discard(model)
     state.reschedule()
     live = state.live
+    if state.phase is Phase.STEPPING and state.guard is not None and data["at"] >= state.guard:
+        state.guard = data["at"] + state.plan.step_timeout  # those that waited for it may go on now
     for key, command in live.outbox.items():
         if isinstance(command, Step):
             live.outbox[key] = _step(state, key, {*command.models, *command.broadcast})
@@ -288,6 +294,7 @@ CHANGES: Mapping[str, Callable[[State, Data], None]] = {
     "model.answered": _answered,
     "model.ended": _model_ended,
     "model.failed": _model_failed,
+    "model.held_up": _held_up,
     "model.lost": _lost,
     "model.parameterized": _model_parameterized,
     "model.ready": _model_ready,

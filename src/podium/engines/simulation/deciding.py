@@ -20,6 +20,7 @@ from podium.engines.simulation.messages import (
     ModelReady,
     Parameterized,
     StepSent,
+    StillWaiting,
 )
 from podium.engines.simulation.recovering import failed_to_send, link_lost, recovered, repeat, resumed, retell
 from podium.engines.simulation.schedule import rhythm, rhythms
@@ -129,6 +130,12 @@ def _answered(state: State, what: Answered) -> Verdict:
     if unnumbered:
         return (Event("model.answered", {"model": what.model, "unnumbered": True}, transient=True),)
     return state.answers[what.model]
+
+
+def _still_waiting(state: State, what: StillWaiting) -> Verdict:
+    if state.phase is not Phase.STEPPING or what.number != state.step or what.model not in state.live.waiting:
+        return "this step is not waited for"
+    return (Event("model.held_up", {"model": what.model, "models": sorted(what.models)}, transient=True),)
 
 
 def _step_finished(
@@ -264,7 +271,7 @@ def _deadline(state: State, what: DeadlinePassed) -> Verdict:
             return conclude(state, what.now, left_behind=state.running)
         case Phase.DEPLOYING:
             return end(state, what.now, RunState.FAILED, wording.never_ready(state))
-    silent = state.in_order(live.waiting)
+    silent = state.in_order(live.waiting - state.held_up or live.waiting)
     if state.plan.on_model_failure == "continue":
         return _fault(state, what.now, [wording.silent(state, (model,)) for model in silent])
     return end(state, what.now, RunState.FAILED, wording.silent(state, silent))
@@ -279,6 +286,7 @@ RULES: Mapping[type[Input], Callable[[State, Any], Verdict]] = {
     ModelReady: _model_ready,
     Parameterized: _parameterized,
     StepSent: _step_sent,
+    StillWaiting: _still_waiting,
     ModelFailed: _model_failed,
     ModelEnded: _model_ended,
     AllEnded: _all_ended,

@@ -54,6 +54,15 @@ class Answered(Input):
 
 
 @dataclass(frozen=True, slots=True)
+class StillWaiting(Input):
+    """A model cannot go on with step `number` before other `models` have sent it their part of it."""
+
+    model: str
+    number: int
+    models: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFailed(Input):
     """A model reports an error of its own."""
 

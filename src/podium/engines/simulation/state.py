@@ -47,6 +47,7 @@ class Live:
 
     Args:
         waiting: the models that have not answered it.
+        held_up: the models that say they wait, and for whom.
         parameters: what models answered to their parameters: version and calculations, as they will be written down.
         outbox: the commands that are due and not confirmed.
         issued: it was put into the outbox, or may have been by a process before this one.
@@ -62,6 +63,7 @@ class Live:
     """
 
     waiting: set[str] = field(default_factory=set)
+    held_up: dict[str, frozenset[str]] = field(default_factory=dict)
     parameters: dict[str, tuple[int, list[list[Any]]]] = field(default_factory=dict)
     outbox: dict[str, Command] = field(default_factory=dict)
     issued: bool = False
@@ -148,6 +150,12 @@ class State:
 
     def in_order(self, models: Collection[str]) -> tuple[str, ...]:
         return tuple(model for model in self.plan.models if model in models)
+
+    @property
+    def held_up(self) -> set[str]:
+        """The models that have not answered because, as they say, others have not sent them their part."""
+        waiting = self.live.waiting
+        return {model for model in waiting if not waiting.isdisjoint(self.live.held_up.get(model, ()))}
 
     @property
     def running(self) -> tuple[str, ...]:

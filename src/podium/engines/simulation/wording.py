@@ -10,6 +10,10 @@ from podium.runs.events import Failure
 
 NAMED = 3
 
+NEVER_READY = "See in its log whether it was started and reached the broker; if it only needs longer, allow more time"
+TOO_SLOW = "See in its log what it was doing; if it only needs longer, allow a step more time in the document"
+A_CIRCLE = "Let one of them take its input from the step before (previous)"
+
 
 def names(models: Sequence[str]) -> str:
     """A few names, and how many more."""
@@ -49,9 +53,13 @@ def reported(state: State, model: str, reason: str) -> Failure:
 def silent(state: State, models: Sequence[str]) -> Failure:
     task = f"step {state.step} of {state.plan.steps}" if state.phase is Phase.STEPPING else "its parameters"
     reason = f"no answer to {task} within {state.plan.step_timeout:g} s from {names(models)}"
+    if held_up := state.held_up:
+        if held_up == state.live.waiting:
+            return Failure(f"{reason}, which wait for each other", models[0], hint=A_CIRCLE)
+        reason += f", for which {names(state.in_order(held_up))} {'waits' if len(held_up) == 1 else 'wait'}"
     if state.live.doubt:
         reason += f" ({state.live.doubt})"
-    return Failure(reason, models[0] if len(models) == 1 else None)
+    return Failure(reason, models[0], hint=TOO_SLOW)
 
 
 def never_ready(state: State) -> Failure:
@@ -60,7 +68,7 @@ def never_ready(state: State) -> Failure:
     reason += f": nothing was heard of {names(missing)}" if missing else ": all said so, and the MSO did not"
     if state.live.doubt:
         reason += f" ({state.live.doubt})"
-    return Failure(reason, missing[0] if len(missing) == 1 else None)
+    return Failure(reason, missing[0] if missing else None, hint=NEVER_READY)
 
 
 def not_performed(state: State, reason: str) -> Failure:
