@@ -26,6 +26,7 @@ from podium.errors import Unavailable
 from podium.jobs.calls import Call, check, read
 from podium.jobs.models import Endings, model_name
 from podium.jobs.port import RESULT_BYTES, Job, JobFailed
+from podium.runs import failpoints
 from podium.runs.events import Json
 from podium.runs.machine import DETACHED
 
@@ -81,8 +82,7 @@ class Container:
         name = model_name(job.run, job.node, str(job.attempt))
         folder = self._folder(job.run) / name
         inputs, result = folder / "inputs.json", folder / "result.json"
-        if not job.again:
-            await asyncio.to_thread(_write, inputs, {"inputs": dict(job.inputs), "item": job.item})
+        await asyncio.to_thread(_write, inputs, {"inputs": dict(job.inputs), "item": job.item})
         spec = ModelSpec(
             name=name,
             image=call.image,
@@ -110,12 +110,19 @@ class Container:
 
 
 def _write(file: Path, content: Json) -> None:
+    """Unless it is there: then it is whole, and a model may be reading it."""
+    beside = file.with_suffix(".part")
     try:
+        if file.exists():
+            return
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(content), encoding="utf-8")
+        beside.touch(mode=0o600)
+        beside.write_text(json.dumps(content), encoding="utf-8")
+        failpoints.hit("container.before_inputs")
+        beside.rename(file)
     except OSError as error:
         raise Unavailable(f"its inputs cannot be written: {error.strerror}") from error
+    failpoints.hit("container.after_inputs")
 
 
 def _read(file: Path) -> Json:
