@@ -6,6 +6,7 @@ import asyncio
 import gzip
 
 import pytest
+from structlog.testing import capture_logs
 
 from podium.errors import DocumentRefused
 from podium.jobs import http
@@ -49,6 +50,35 @@ class TestAnswer:
         assert await kind.perform(job({"url": url, "form": {"message": "update", "n": 1}})) is None
         assert service.seen[0].form() == {"message": ["update"], "n": ["1"]}
 
+    async def test_an_error_in_it_fails_the_job(self, kind, service):
+        url = service.on("/add", says({"status": "error", "message": "no such column"}))
+        error = await failure(kind, {"url": url})
+        assert (error.reason, error.final) == ("no such column", False)
+
+    async def test_an_error_in_the_words_of_the_service(self, kind, service):
+        url = service.on("/add", says({"state": "broken", "why": "rust"}))
+        status = {"field": "state", "failed": ["broken"], "reason": "why"}
+        assert (await failure(kind, {"url": url, "status": status})).reason == "rust"
+
+    async def test_one_that_is_under_way_and_that_nobody_follows(self, kind, service):
+        error = await failure(kind, {"url": service.on("/add", says({"status": "progress"}))})
+        assert error.reason.startswith("the service says 'progress', and nobody follows it. Give the job a `progress`")
+        assert error.final
+
+    async def test_a_status_that_means_nothing_to_podium(self, kind, service):
+        url = service.on("/add", says({"status": "error"}))
+        assert await kind.perform(job({"url": url, "status": {"failed": []}})) == {"status": "error"}
+
+    @pytest.mark.parametrize(
+        ("said", "result"), [(b"ok", "ok"), (b" Done\n", "Done"), (b"true", True), (b"null", None), (b'"ok"', "ok")]
+    )
+    async def test_a_word_is_an_answer(self, kind, service, said, result):
+        assert await kind.perform(job({"url": service.on("/add", says(said))})) == result
+
+    @pytest.mark.parametrize("said", [b"error", b'"error"'])
+    async def test_a_word_that_says_that_it_failed(self, kind, service, said):
+        assert (await failure(kind, {"url": service.on("/add", says(said))})).reason == "the service says 'error'"
+
     async def test_whoever_passes_it_on_has_it_whatever_its_status(self, client, service):
         answer = await client.ask("POST", service.on("/", says({"detail": "no"}, 404)), whatever=True)
         assert (answer.status, answer.json()) == (404, {"detail": "no"})
@@ -82,6 +112,41 @@ class TestProgress:
         service.on("/progress", GOING, says({"status": "error", "message": "no such column"}))
         error = await failure(kind, self.call(service))
         assert (error.reason, error.final) == ("no such column", False)
+
+    @pytest.mark.parametrize("going", [says(b"progress"), says("progress")])
+    @pytest.mark.parametrize("done", [says(b"complete\n"), says("complete")])
+    async def test_a_word_is_a_status(self, kind, service, going, done):
+        service.on("/start", says(b"ok"))
+        service.on("/progress", going, done)
+        assert await kind.perform(job(self.call(service))) == "complete"
+
+    async def test_a_start_that_says_error_fails_at_once(self, kind, service):
+        service.on("/start", says({"status": "error", "message": "no such column"}))
+        service.on("/progress", GOING)
+        assert (await failure(kind, self.call(service))).reason == "no such column"
+        assert service.paths() == ["POST /start"]
+
+    @pytest.mark.parametrize("answer", [says({"status": "complete"}), says({"status": "progress"}), says(b"<html>")])
+    async def test_no_other_answer_to_the_start_is_an_outcome(self, kind, service, answer):
+        service.on("/start", answer)
+        service.on("/progress", COMPLETE)
+        assert await kind.perform(job(self.call(service))) == {"status": "complete", "rows": 3}
+
+    async def test_a_route_that_is_not_there_is_told_of_before_patience_ends(self, kind, service):
+        service.on("/start", says(b"ok"))
+        service.on("/progress", says({"detail": "Not Found"}, 404), GOING, COMPLETE)
+        lines = []
+        with capture_logs() as logged:
+            await kind.perform(job(self.call(service), note=lines.append))
+        assert lines == [f"GET {service.url}/progress answered 404: Not Found; it is asked again for 30 s"]
+        assert [(entry["event"], entry["status"]) for entry in logged] == [("service.tells_no_progress", 404)]
+
+    async def test_a_route_that_never_comes(self, kind, service):
+        service.on("/start", says(b"ok"))
+        service.on("/progress", says({"detail": "Not Found"}, 404))
+        error = await failure(kind, self.call(service, patience=0.01))
+        assert error.reason == f"GET {service.url}/progress answered 404: Not Found; so it went for 0.01 s"
+        assert not error.final
 
     async def test_other_fields_and_words(self, kind, service):
         service.on("/start", says(b"ok"))

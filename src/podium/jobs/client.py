@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -28,6 +29,8 @@ REDIRECTS = 5
 _KEPT_SECONDS = 2.0  # an idle connection; servers close theirs after 5 s and more, and a request must not meet that
 _PASSING = {408, 425, 429}  # refusals that may be none a moment later; so may all from 500 on
 _SAID = 300
+_WORD = re.compile(rb"[A-Za-z][A-Za-z_-]{0,39}")
+_JSON_WORDS = (b"true", b"false", b"null", b"NaN", b"Infinity")
 
 
 class ServiceFailed(JobFailed):
@@ -56,6 +59,13 @@ class Answer:
 
     def text(self) -> str:
         return self.content.decode(errors="replace")
+
+    def said(self) -> Json:
+        """JSON, or a word as it is; None, when that is nothing. Raises: ServiceFailed."""
+        word = self.content.strip()
+        if _WORD.fullmatch(word) and word not in _JSON_WORDS:
+            return word.decode()
+        return self.json() if word else None
 
     def json(self) -> Json:
         """Raises: ServiceFailed."""
@@ -102,7 +112,7 @@ class Client:
         """
         import aiohttp
 
-        shown = f"{method} {_shown(url)}"
+        shown = f"{method} {shown_url(url)}"
         content: dict[str, Any] = {"data": dict(form)} if form is not None else {} if body is None else {"json": body}
         try:
             async with asyncio.timeout(within):
@@ -174,12 +184,12 @@ def _redirects(method: str, response: aiohttp.ClientResponse) -> bool:
 def _same_server(place: URL, location: str, shown: str) -> URL:
     following = place.join(URL(location))
     if following.origin() != place.origin():
-        elsewhere = _shown(str(following))
+        elsewhere = shown_url(str(following))
         raise ServiceFailed(f"{shown} was redirected to another server, {elsewhere}; give that address", final=True)
     return following.with_user(place.user).with_password(place.password)
 
 
-def _shown(url: str) -> str:
+def shown_url(url: str) -> str:
     """Where it goes, without what may be secret: user, password, query."""
     try:
         return str(URL(url).with_user(None).with_query(None).with_fragment(None))

@@ -2,6 +2,8 @@
 done, or posts its outcome to the address it was given in the header `Podium-Callback`.
 
     {"url": "http://host/cleaning", "body": {"id": 7}, "progress": {"url": "http://host/cleaning/progress?id=7"}}
+
+Whatever it says may have a status, which may fail the job; only where it is followed must it have one.
 """
 
 from __future__ import annotations
@@ -9,19 +11,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+import structlog
 from pydantic import AfterValidator, Field, model_validator
 
 from podium.errors import DocumentRefused
 from podium.jobs.callbacks import Callbacks
 from podium.jobs.calls import Call, check, read
-from podium.jobs.client import Answer, Client, ServiceFailed
+from podium.jobs.client import Answer, Client, ServiceFailed, shown_url
 from podium.jobs.polling import LONGEST, poll
 from podium.jobs.port import Job, JobFailed
 from podium.runs.events import Json
 from podium.runs.machine import DETACHED
+
+log = structlog.get_logger()
 
 CALLBACK = "Podium-Callback"
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -59,7 +65,10 @@ class Request(Call):
 
 
 class Status(Call):
-    """How an outcome is read: `field` says `going` while it is under way, and one of `failed` with a `reason`."""
+    """How what a service says is read: its status is what stands in `field` of an object, or a word by itself.
+
+    It is `going` while it is under way, one of `failed` when it failed for a `reason`, anything else when it is done.
+    """
 
     field: str = "status"
     going: tuple[str, ...] = ("progress",)
@@ -67,13 +76,31 @@ class Status(Call):
     reason: str = "message"
 
     def outcome(self, said: Json) -> Json:
-        """None while it is under way. Raises: JobFailed."""
-        if not isinstance(said, dict) or self.field not in said:
+        """Of one that is followed: None while it is under way. Raises: JobFailed."""
+        status = self._of(said)
+        if status is None:
             raise ServiceFailed(f"the service told its progress without {self.field!r}: {str(said)[:80]}")
-        status = said[self.field]
-        if status in self.failed:
-            raise JobFailed(str(said.get(self.reason) or f"the service says {status!r}"))
+        self.begun(said)
         return None if status in self.going else said
+
+    def result(self, said: Json) -> Json:
+        """Of one that is not followed: its answer, which need not have a status. Raises: JobFailed."""
+        self.begun(said)
+        status = self._of(said)
+        if status in self.going:
+            problem = f"the service says {status!r}, and nobody follows it"
+            raise JobFailed(f"{problem}. Give the job a `progress` or a `callback`", final=True)
+        return said
+
+    def begun(self, said: Json) -> None:
+        """Of one that was told to start. Raises: JobFailed, if it says so."""
+        status = self._of(said)
+        if status in self.failed:
+            reason = said.get(self.reason) if isinstance(said, dict) else None
+            raise JobFailed(str(reason or f"the service says {status!r}"))
+
+    def _of(self, said: Json) -> Json:
+        return said.get(self.field) if isinstance(said, dict) else said if isinstance(said, str) else None
 
 
 class Progress(Request):
@@ -131,9 +158,10 @@ class HttpService:
     async def _asked(self, job: Job, call: HttpCall, headers: Mapping[str, str]) -> Json:
         """Start it, unless it is under way already, and follow it."""
         if call.progress is None:
-            return _content(await start(self._client, call, headers, note=job.note))
+            answer = await start(self._client, call, headers, note=job.note)
+            return call.status.result(answer.said())
         if not (job.again and await self._knows(call.progress)):
-            await start(self._client, call, headers, note=job.note)
+            await self._begin(job, call, headers)
         return await follow(self._client, call.progress, call.status, note=job.note)
 
     async def _told(self, job: Job, call: HttpCall) -> Json:
@@ -162,8 +190,14 @@ class HttpService:
     async def _started(self, job: Job, call: HttpCall, headers: Mapping[str, str]) -> Json:
         if call.progress is not None:
             return await self._asked(job, call, headers)
-        await start(self._client, call, headers, note=job.note)
+        await self._begin(job, call, headers)
         return None
+
+    async def _begin(self, job: Job, call: HttpCall, headers: Mapping[str, str]) -> None:
+        """Where it is followed, what it answers may be anything; it is heard only if it says that it failed."""
+        answer = await start(self._client, call, headers, note=job.note)
+        with suppress(ServiceFailed):
+            call.status.begun(answer.said())
 
     async def _knows(self, progress: Progress) -> bool:
         """Whether the service says anything but that it has no such job."""
@@ -229,22 +263,21 @@ async def follow(
     async def ask() -> Json:
         nonlocal failing_since
         try:
-            outcome = status.outcome((await send(client, progress)).json())
+            outcome = status.outcome((await send(client, progress)).said())
         except ServiceFailed as error:
             now = time.monotonic()
+            forgotten = error.status == 404  # or not known yet
+            if error.final and not forgotten:
+                raise
             if failing_since is None:
                 failing_since = now
-                note(error.reason)
-            forgotten = error.status == 404  # or not known yet
-            if (error.final and not forgotten) or now - failing_since > progress.patience:
-                raise
+                note(f"{error.reason}; it is asked again for {progress.patience:g} s")
+                log.warning("service.tells_no_progress", url=shown_url(progress.url), status=error.status)
+            elif now - failing_since > progress.patience:
+                raise ServiceFailed(f"{error.reason}; so it went for {progress.patience:g} s") from None
             await asyncio.sleep(min(error.retry_after or 0.0, LONGEST_RETRY_AFTER))
             return None
         failing_since = None
         return outcome
 
     return await poll(ask, longest=progress.pause)
-
-
-def _content(answer: Answer) -> Json:
-    return answer.json() if answer.content else None
