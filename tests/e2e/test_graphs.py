@@ -173,8 +173,20 @@ async def test_a_job_that_fails_for_good(podium: Terminal) -> None:
     told = results(await events(podium, ended.json["id"]))["last"]
     assert (told["state"], list(told["failed"])) == ("failed", ["bad"])
     assert told["reason"] == ended.json["error"]["reason"]
-    again = await podium("restart", ended.json["id"], "--edit", "bad.arguments.day=1", "--json")
+    run = ended.json["id"]
+    assert "jobs     3: 1 succeeded, 1 failed, 1 skipped" in ended.err
+    for said in (ended.err, (await podium("status", run)).out):
+        assert "bad: steps:bad raised ValueError: no such day" in said
+        [_, line] = [
+            line.partition("podium ")[2].partition("  #")[0] for line in said.splitlines() if "restart" in line
+        ]
+        assert line.split() == ["restart", run, "--edit", "bad.arguments.day=-1"]
+    failed = await podium("jobs", run, "--state", "failed", "--json")
+    assert [(job["job"], job["attempt"]) for job in map(json.loads, failed.out.splitlines())] == [("bad", 2)]
+    again = await podium(*line.replace("-1", "1").split(), "--json")
     assert again.code == 0, again.err
+    looked = await podium("jobs", again.json["id"], "bad", "--json")
+    assert looked.json["call"]["arguments"] == {"day": 1}
     assert again.json["progress"]["counts"] | {"succeeded": 2, "reused": 1} == again.json["progress"]["counts"]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from podium import __version__
-from podium.cli import clients, graphs, models, run, serve
+from podium.cli import clients, graphs, jobs, models, run, serve
 from podium.cli.screen import complain
 from podium.errors import PodiumError
 
@@ -42,6 +42,7 @@ def podium(
 run.add_to(app)
 serve.add_to(app)
 clients.add_to(app)
+jobs.add_to(app)
 graphs.add_to(app)
 models.add_to(app)
 

@@ -83,11 +83,14 @@ async def _one(settings: Settings, run: str, *, json: bool) -> None:
     if json:
         as_json(found)
     else:
-        _describe(found, left)
+        _describe(found, left, settings)
     _say_left(settings, left & {run})
 
 
-def _describe(run: dict[str, Any], left: frozenset[str]) -> None:
+def _describe(run: dict[str, Any], left: frozenset[str], settings: Settings) -> None:
+    from podium.cli.jobs import again, failures, labelled, why
+    from podium.cli.run import data_option
+
     progress = run.get("progress", {})
     out().print(f"[bold]{escape(run['name'])}[/]  {_standing(run, left)}")
     for label, value in (
@@ -99,10 +102,14 @@ def _describe(run: dict[str, Any], left: frozenset[str]) -> None:
         ("submitted", moment(run["submitted"])),
         ("started", moment(run["started"])),
         ("ended", moment(run["ended"])),
-        ("reason", run.get("error", {}).get("reason", "")),
+        ("reason", why(run)),
     ):
         if value:
             out().print(f"{label:10}{value}", markup=False)
+    given = data_option(settings)
+    for label, lines in (("failed", failures(run, given)), ("again", again(run, given))):
+        for line in labelled(label, lines, 10):
+            out().print(line, markup=False)
 
 
 def _jobs(progress: dict[str, Any]) -> str:

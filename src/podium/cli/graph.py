@@ -17,11 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from podium.cli.following import Show
-from podium.cli.screen import err, escape, out
+from podium.cli.screen import err, escape
 from podium.engines.flow.progress import Counts, JobProgress, JobStanding, Progress, fold
 from podium.errors import Conflict
 from podium.runs.events import Event, Recorded
-from podium.server.words import describe, duration
+from podium.server.words import describe, duration, with_titles
 
 if TYPE_CHECKING:
     from podium.cli.reach import Client
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 MOST_LINES = 60  # a graph of more jobs is told as counts
 MOST_TOLD = 200  # jobs of which each event is a line, where there is no terminal
 NOTABLE = 12
-SLOWEST = 10
 PAGE = 1000
 TENTH = 0.1
 QUIET = {"run.running", "run.ending", "run.succeeded", "run.failed", "run.cancelled", "jobs.begun"}
@@ -65,7 +64,7 @@ async def plan_of(client: Client, run: str) -> Plan | None:
         found = await client.json(f"/api/v1/runs/{run}/jobs", limit=PAGE)
     except Conflict:
         return None
-    kinds = {job["job"]: job["kind"].rpartition(".")[2] for job in found["jobs"]}
+    kinds = {job["job"]: job["kind"] for job in found["jobs"]}
     return Plan(found["total"], [] if found["total"] > MOST_LINES else layers(found["jobs"]), kinds)
 
 
@@ -122,7 +121,7 @@ class _Picture:
         counts = self._progress.counts
         many = max(self._plan.total, counts.total) > MOST_TOLD
         if type_ in LOUD if many else type_ not in QUIET:
-            err().print(describe(type_, event["data"]), markup=False)
+            err().print(describe(type_, with_titles(event["data"], self._plan.kinds)), markup=False)
         share = counts.over / counts.total if counts.total else 0.0
         if many and share > self._told and (share == 1.0 or share >= self._told + TENTH):
             self._told = share
@@ -150,7 +149,7 @@ class _Picture:
         table.add_column(no_wrap=True, overflow="ellipsis")
         for number, name, job in rows:
             sign, style = SIGNS[job.state.value if job else "waiting"]
-            kind = Text(self._plan.kinds.get(name, ""), "bright_black")
+            kind = Text(self._plan.kinds.get(name, "").rpartition(".")[2], "bright_black")
             number_shown = Text(number, "bright_black")
             table.add_row(number_shown, Text(sign, style), Text(name), kind, _took(job, now), _said(job, now))
         return table
@@ -178,21 +177,8 @@ def _said(job: JobProgress | None, now: float) -> Text:
 
 
 def _counted(counts: Counts) -> Text:
-    found = counts.as_json()
-    words = [f"{found[state]} {state}" for state in SIGNS if found[state]]
-    return Text(f"{counts.over} of {counts.total} jobs: {', '.join(words)}" if counts.total else "")
+    return Text(f"{counts.over} of {counts.total} jobs: {counted(counts.as_json())}" if counts.total else "")
 
 
-def times(progress: Mapping[str, Any]) -> None:
-    """How long each job took, or which took longest."""
-    jobs = [(name, job) for name, job in progress["jobs"].items() if job.get("started") and job.get("ended")]
-    if len(jobs) > MOST_LINES:
-        jobs = sorted(jobs, key=lambda one: one[1]["started"] - one[1]["ended"])[:SLOWEST]
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column()
-    table.add_column(justify="right")
-    for name, job in jobs:
-        sign, style = SIGNS[job["state"]]
-        table.add_row(Text(sign, style), Text(name), duration(job["ended"] - job["started"]))
-    out().print(table)
+def counted(counts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{counts[state]} {state}" for state in SIGNS if counts[state])

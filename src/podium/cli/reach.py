@@ -21,6 +21,7 @@ ANSWER_SECONDS = 30.0
 NEWEST = ("last", "-")
 ALIKE = 500  # runs looked through for one whose id begins as given
 SHOWN = 5
+PAGE = 1000
 ERRORS: dict[int, type[PodiumError]] = {
     HTTPStatus.UNAUTHORIZED: NotAllowed,
     HTTPStatus.NOT_FOUND: NotFound,
@@ -74,6 +75,14 @@ class Client:
 
     def past(self, run: str | None) -> AsyncIterator[dict[str, Any]]:
         return self.events(f"/api/v1/runs/{run}/events" if run else "/api/v1/events", live=False)
+
+    async def jobs(self, run: str, state: str | None) -> AsyncIterator[dict[str, Any]]:
+        offset: int | None = 0
+        while offset is not None:
+            page = await self.json(f"/api/v1/runs/{run}/jobs", state=state, offset=offset, limit=PAGE)
+            for job in page["jobs"]:
+                yield job
+            offset = page["next"]
 
     async def left(self) -> frozenset[str]:
         return frozenset()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
@@ -128,7 +129,7 @@ async def conduct(settings: Settings, submit: Submit, *, json: bool, keep: bool 
                 async with leaving.cancelling(client, submitted["id"]):
                     ended = await follow(client, submitted["id"], Home(settings.data), stack, show)
             if ended is not None and stack is not None:
-                await _conclude(client, settings, ended, json=json)
+                await _conclude(client, settings, ended, json=json, ours=True)
                 await _finish_others(stack)
                 if keep and not stack.stopping.is_set():
                     await _keep(stack)
@@ -199,7 +200,9 @@ async def conducted(settings: Settings) -> AsyncIterator[tuple[Client, Stack | N
             await stack.close()
 
 
-async def _conclude(client: Client, settings: Settings, run: dict[str, Any], *, json: bool) -> None:
+async def _conclude(client: Client, settings: Settings, run: dict[str, Any], *, json: bool, ours: bool = False) -> None:
+    """Tell how it ended; `ours`: with our own models file."""
+    from podium.cli.jobs import conclude, why
     from podium.server.words import duration
 
     id_ = run["id"]
@@ -207,15 +210,15 @@ async def _conclude(client: Client, settings: Settings, run: dict[str, Any], *, 
     err().print(f"{state(run['state'])}{took}  [bright_black]{id_}[/]")
     error = run.get("error", {})
     if error:
-        say(error["reason"])
+        if reason := why(run):
+            say(reason)
         if "hint" in error:
             say(f"  {error['hint']}")
         for line in error.get("last_lines", ()):
             say(f"  | {line}")
-    if not json and "jobs" in run.get("progress", {}):
-        from podium.cli.graph import times
-
-        times(run["progress"])
+    if "jobs" in run.get("progress", {}):
+        models = f" --models {shlex.quote(str(settings.models))}" if ours and settings.models else ""
+        conclude(run, data_option(settings), models, json=json)
     try:
         await _show_results(client, settings, id_, json=json)
     except Unavailable as error:  # whoever conducted it has just gone; how the run ended is known all the same
@@ -252,7 +255,7 @@ def data_option(settings: Settings) -> str:
     from podium.settings import Settings as Known
 
     usual = os.environ.get("PODIUM_DATA") or Known.model_fields["data"].default
-    return "" if settings.data == Path(usual) else f" --data {settings.data}"
+    return "" if settings.data == Path(usual) else f" --data {shlex.quote(str(settings.data))}"
 
 
 async def _keep(stack: Stack) -> None:

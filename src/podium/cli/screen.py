@@ -85,11 +85,11 @@ def summary(lines: list[dict[str, Any]]) -> None:
     from podium.server.words import number
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("results of", "field"):
+    for title in ("results of", "field", "unit"):
         table.add_column(title)
     for title in ("objects", "values", "min", "mean", "max", "last"):
         table.add_column(title, justify="right")
     for line in lines:
         numbers = (number(line[key]) for key in ("objects", "count", "min", "mean", "max", "last"))
-        table.add_row(line["measurement"], line["field"], *numbers)
+        table.add_row(line["measurement"], line["field"], line["unit"] or "", *numbers)
     out().print(table)

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable
-from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -15,18 +14,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from podium.dialects.again import resubmission
 from podium.engines.flow import nodes
 from podium.engines.flow.messages import PauseRequested, ResumeRequested
-from podium.engines.flow.progress import JobStanding
 from podium.errors import Conflict, DocumentRefused, NotFound, Unavailable
 from podium.runs.events import Json, Recorded, Run
 from podium.runs.journal import PAGE
 from podium.runs.machine import Input
+from podium.server.again import call_shown
 from podium.server.doorway import TRUSTED
 from podium.server.parts import Parts
-from podium.server.story import Plan, Stories, Story
+from podium.server.story import STATES, Plan, Stories, Story, job_shown
 
 LARGEST_PAGE = 1000
-WAITING = "waiting"
-STATES = (WAITING, *(state.value for state in JobStanding))
 
 State = Annotated[str | None, Query(description=f"One of {', '.join(STATES)}.")]
 
@@ -46,11 +43,7 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
     async def graph(run: str) -> tuple[Run, Plan, Story]:
         """Raises: NotFound, Conflict."""
         found = await parts.journal.run(run)
-        try:
-            plan = await stories.plan(found)
-        except KeyError:
-            raise Conflict(f"a run of kind {found.kind} has no jobs", where=run) from None
-        return found, plan, await stories.of(found)
+        return found, await stories.plan(found), await stories.of(found)
 
     @router.get("/runs/{run}/jobs", summary="The jobs of a run, in the order of its document")
     async def jobs(
@@ -59,26 +52,25 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
         offset: Annotated[int, Query(ge=0, description="The `next` of the page before.")] = 0,
         limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 100,
     ) -> dict[str, Json]:
-        if state not in (None, *STATES):
-            raise DocumentRefused(f"there is no such state as {state!r}", where="state", hint=f"{', '.join(STATES)}")
-        _, plan, story = await graph(run)
-        every = (one(plan, story, name) for name in plan.jobs)
-        wanted = (job for job in every if state in (None, job["state"]))
-        page: list[Json] = list(islice(wanted, offset, offset + limit + 1))
-        return {"jobs": page[:limit], "next": offset + limit if len(page) > limit else None, "total": len(plan.jobs)}
+        found, plan, _ = await graph(run)
+        wanted = await stories.jobs(found, state)
+        end = offset + limit
+        return {"jobs": [*wanted[offset:end]], "next": end if len(wanted) > end else None, "total": len(plan.jobs)}
 
-    @router.get("/runs/{run}/jobs/{node}", summary="A job, or one item of it (`train[3]`), with its result")
+    @router.get("/runs/{run}/jobs/{node}", summary="A job, or one item of it (`train[3]`): what it is told, its result")
     async def job(run: str, node: str) -> dict[str, Json]:
         _, plan, story = await graph(run)
         name, index = nodes.asked(node) or (node, None)
         if name not in plan.jobs:
             raise NotFound(f"this run has no job {name!r}", where=run)
         whole = await _result(parts, plan, run, name)
+        told: Json = call_shown(plan.jobs[name].get("call", {}))
+        shown = {**job_shown(plan, story, name), "job": node, "call": told}
         if index is None:
-            return {**one(plan, story, name), "job": node, "result": whole}
+            return {**shown, "result": whole}
         if not isinstance(whole, list) or index >= len(whole) or not plan.jobs[name].get("each"):
             raise NotFound(f"this run has no {node!r}", where=run)
-        return {**one(plan, story, name), "job": node, "result": whole[index]}
+        return {**shown, "result": whole[index]}
 
     @router.post("/runs/{run}/restart", status_code=201, summary="A new run that reuses what this one has done")
     async def restart(request: Request, response: Response, run: str, how: Restart) -> dict[str, Json]:
@@ -137,14 +129,6 @@ def open_routes(parts: Parts) -> APIRouter:
             raise NotFound("nobody waits for this outcome")
 
     return router
-
-
-def one(plan: Plan, story: Story, name: str) -> dict[str, Json]:
-    """A job as the API has it."""
-    spec = plan.jobs[name]
-    shown: dict[str, Json] = {"job": name, "kind": spec["kind"], "after": list(spec.get("after", ())), "state": WAITING}
-    known = story.graph.jobs.get(name) if story.graph else None
-    return shown if known is None else {**shown, **known.as_json()}
 
 
 async def _events(parts: Parts, run: str) -> AsyncIterator[Recorded]:

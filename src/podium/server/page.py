@@ -16,10 +16,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from podium.errors import NotAllowed, PodiumError
 from podium.runs.events import Recorded, Run, RunState
-from podium.server import flows, words
+from podium.server import words
 from podium.server.parts import Parts
 from podium.server.problems import of_podium
-from podium.server.story import Stories
+from podium.server.story import Stories, job_shown
 from podium.stores.series import iso
 
 PAGE = 50
@@ -111,7 +111,7 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
             run=found,
             story=story,
             plan=plan,
-            jobs=[flows.one(plan, story, name) for name in jobs] if plan else [],
+            jobs=[job_shown(plan, story, name) for name in jobs] if plan else [],
             jobs_left=max(0, len(plan.jobs) - JOBS) if plan else 0,
             position=story.position,
             summary=await parts.series.summary(found.id),

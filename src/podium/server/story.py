@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from podium.engines.flow import progress as flow
+from podium.engines.flow.state import Phase
 from podium.engines.simulation import progress as simulation
-from podium.runs.events import Json, Recorded, Run
+from podium.errors import Conflict, DocumentRefused
+from podium.runs.events import Json, Recorded, Run, RunState
 from podium.runs.journal import PAGE, Journal
+from podium.server import again
 
 KEPT = 64
 COUNTED = 1024
 FIRST = 8  # events, among which is a run's start
 NOTABLE = 200
 PLANS = 8
+WAITING = "waiting"
+STATES = (WAITING, *(state.value for state in flow.JobStanding))
 EXPECTED = {"step.finished", "jobs.begun", "job.succeeded"}
 
 
@@ -42,18 +48,40 @@ class Story:
             self.notable.append(recorded)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """What a graph's document says of its jobs, and from which run it was restarted, if it was."""
 
     flow: Mapping[str, Any]
     origin: Mapping[str, Json] | None
 
-    @property
-    def jobs(self) -> dict[str, Mapping[str, Any]]:
+    @cached_property
+    def jobs(self) -> Mapping[str, Mapping[str, Any]]:
         """By name, in the order of the document; the last one last."""
         last = self.flow.get("last")
         return {**self.flow["jobs"], **({"last": last} if last is not None else {})}
+
+
+def job_shown(plan: Plan, story: Story, name: str) -> dict[str, Json]:
+    """A job as the API has it."""
+    spec = plan.jobs[name]
+    shown: dict[str, Json] = {"job": name, "kind": spec["kind"], "after": list(spec.get("after", ())), "state": WAITING}
+    if story.graph is None:
+        return shown
+    if name in story.graph.jobs:
+        return {**shown, **story.graph.jobs[name].as_json()}
+    return {**shown, "state": flow.JobStanding.CANCELLED.value} if story.graph.phase is Phase.ENDED else shown
+
+
+def _of_graph(run: Run, plan: Plan, graph: flow.Progress) -> dict[str, Json]:
+    progress: dict[str, Any] = graph.as_json()
+    progress["jobs"] = {name: {"kind": plan.jobs[name]["kind"], **job} for name, job in progress["jobs"].items()}
+    found: dict[str, Json] = {"progress": progress}
+    if plan.origin:
+        found["restarted"] = dict(plan.origin)
+    if run.state.ended and run.state is not RunState.SUCCEEDED:
+        found["again"] = [*again.proposals(plan.jobs, graph)]
+    return found
 
 
 class Stories:
@@ -69,16 +97,26 @@ class Stories:
         """A run as the API has it, with its progress."""
         story = await self.of(run)
         shown = run.as_json()
-        if progress := story.progress or story.graph:
-            shown["progress"] = progress.as_json()
-        if story.graph and (origin := (await self.plan(run)).origin):
-            shown["restarted"] = dict(origin)
+        if story.progress is not None:
+            shown["progress"] = story.progress.as_json()
+        if story.graph is not None:
+            shown |= _of_graph(run, await self.plan(run), story.graph)
         return shown
 
+    async def jobs(self, run: Run, state: str | None = None) -> list[dict[str, Json]]:
+        """In the order of the document, those in a state if one is given. Raises: Conflict, DocumentRefused."""
+        if state not in (None, *STATES):
+            raise DocumentRefused(f"there is no such state as {state!r}", where="state", hint=f"{', '.join(STATES)}")
+        plan, story = await self.plan(run), await self.of(run)
+        every = (job_shown(plan, story, name) for name in plan.jobs)
+        return [job for job in every if state in (None, job["state"])]
+
     async def plan(self, run: Run) -> Plan:
-        """Of a run that has jobs."""
+        """Raises: Conflict, when it is none of jobs."""
         if run.id not in self._plans:
             document = await self._journal.document(run.id)
+            if "flow" not in document:
+                raise Conflict(f"a run of kind {run.kind} has no jobs", where=run.id)
             self._plans[run.id] = Plan(document["flow"], document.get("restarted"))
             if len(self._plans) > PLANS:
                 self._plans.popitem(last=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from podium.engines.flow import nodes
+
 Data = Mapping[str, Any]
 NAMED = 5
 
@@ -13,6 +15,26 @@ def describe(type_: str, data: Data) -> str:
     """One line about an event. An event nobody gave words to is named as the journal has it."""
     worded = _WORDS.get(type_)
     return worded(data) if worded else type_.replace(".", ": ")
+
+
+def titled(node: str, kind: str) -> str:
+    """A job by its name and, where its dialect has kinds of job of its own, by what it is: `3 cleaning`."""
+    dialect, _, title = kind.rpartition(".")
+    return f"{node} {title}" if dialect else node
+
+
+def with_titles(data: Data, kinds: Mapping[str, str]) -> Data:
+    """What an event says, with the titles of its jobs beside their names; `kinds` are those that are known."""
+
+    def title(node: str) -> str:
+        return titled(node, kinds.get(nodes.split(node)[0], ""))
+
+    named: dict[str, Any] = {key: title(data[key]) for key in ("job", "because") if key in data}
+    if isinstance(data.get("jobs"), list):
+        named["jobs"] = [title(node) for node in data["jobs"]]
+    if "attempts" in data:
+        named["attempts"] = [(title(node), attempt) for node, attempt in data["attempts"]]
+    return {**data, **named}
 
 
 def number(value: object) -> str:

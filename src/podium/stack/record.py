@@ -36,6 +36,10 @@ class Record:
             for recorded in page:
                 yield recorded.as_json()
 
+    async def jobs(self, run: str, state: str | None) -> AsyncIterator[dict[str, Any]]:
+        for job in await Stories(self._journal).jobs(await self._journal.run(run), state):
+            yield job
+
     async def left(self) -> frozenset[str]:
         """The runs that have not ended and that nobody conducts."""
         if await self._journal.owner() is not None:  # on another machine
