@@ -197,6 +197,8 @@ async def test_a_document_that_is_refused(podium: Terminal) -> None:
         jobs:
           load: {pyton: {function: "steps:load"}}
           clean: {after: [laod], python: {function: "nowhere:x"}}
+          add: {python: {function: "steps:frist"}}
+          tell: {python: {function: "steps:tell", arguments: {hwo: 1}}}
         """,
     )
     for command in ("run", "validate"):
@@ -205,6 +207,9 @@ async def test_a_document_that_is_refused(podium: Terminal) -> None:
         assert "jobs.load.pyton: there is no such key. Did you mean python?" in ended.err
         assert "jobs.clean.after: there is no job 'laod'. Did you mean load?" in ended.err
         assert "no module 'nowhere'" in ended.err
+        assert "jobs.add.python.function: there is no 'frist' in steps. Did you mean first?" in ended.err
+        assert "jobs.tell.python.arguments.hwo: steps:tell has no such argument. It takes how" in ended.err
+        assert "jobs.tell.python.arguments: steps:tell needs 'how'" in ended.err
 
 
 async def test_pause_and_resume(podium: Terminal) -> None:

@@ -46,6 +46,9 @@ async def test_failures(kind):
     with pytest.raises(JobFailed, match="no function") as caught:
         await kind.perform(job({"function": "functions:absent"}))
     assert caught.value.final
+    with pytest.raises(JobFailed, match=r"odd returned a value of type object, which is not JSON: .* Return") as caught:
+        await kind.perform(job({"function": "functions:odd", "arguments": {"what": "object"}}))
+    assert caught.value.final
     with pytest.raises(JobFailed, match="bytes as JSON"):
         await kind.perform(job({"function": "functions:odd", "arguments": {"what": "huge"}}))
 
@@ -58,6 +61,9 @@ async def test_failures(kind):
         ({"function": "functions:a.b"}, "function"),
         ({"function": "../functions:a"}, "function"),
         ({"function": "os:system"}, "no module 'os'"),
+        ({"function": "functions:ad"}, "there is no 'ad' in functions. Did you mean add"),
+        ({"function": "functions:nothing", "arguments": {"a": 1}}, "has no such argument. It takes none"),
+        ({"function": "functions:add", "arguments": {"a": 1}}, "arguments: functions:add needs 'b'"),
         ({"function": "functions:add", "paths": ["/"]}, "paths: there is no such key"),
     ],
 )
@@ -67,5 +73,6 @@ async def test_what_is_refused_beforehand(kind, call, why):
 
 
 async def test_what_is_not(kind):
-    kind.check({"function": "functions:add", "arguments": {"a": {"$result": "before"}}})
+    kind.check({"function": "functions:add", "arguments": {"a": {"$result": "before"}, "b": 1}})
+    kind.check({"function": "functions:add", "arguments": {"$result": "before"}})
     kind.check({"function": {"$result": "before"}})

@@ -188,7 +188,8 @@ class TestFailures:
             await opened(paths=[tmp_path]).call("broken:f", {})
 
     @pytest.mark.parametrize(
-        ("what", "why"), [("nan", "not JSON compliant"), ("object", "not JSON serializable"), ("huge", "bytes as JSON")]
+        ("what", "why"),
+        [("nan", "not JSON compliant"), ("object", "type object, which is not JSON"), ("huge", "bytes as JSON")],
     )
     async def test_results_that_cannot_be_carried(self, pool, what, why):
         with pytest.raises(CallFailed, match=why):

@@ -146,7 +146,8 @@ def _check(result: Json) -> None:
     try:
         size = len(json.dumps(result, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
-        raise JobFailed(f"it is done, but its result is not JSON: {error}", final=True) from None
+        problem = f"it is done, but its result of type {type(result).__name__} is not JSON: {error}"
+        raise JobFailed(f"{problem}. Its kind must return numbers, text, lists and dicts", final=True) from None
     if size > RESULT_BYTES:
         problem = f"it is done, but its result has {size} bytes, and {RESULT_BYTES} may be"
         raise JobFailed(f"{problem}. Put data into the artifacts and return where it is", final=True)

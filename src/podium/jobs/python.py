@@ -9,17 +9,18 @@ the directories that Podium was started with; no document can name others.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.machinery import PathFinder
 from typing import Any
 
 from pydantic import Field
 
-from podium.errors import DocumentRefused
+from podium.faults import refuse
 from podium.jobs.calls import Call, check, read
 from podium.jobs.port import Job, JobFailed
+from podium.jobs.references import is_reference
 from podium.runs.events import Json
 from podium.workers.pool import Pool
 from podium.workers.process import CallFailed
+from podium.workers.source import faults
 
 
 class PythonCall(Call):
@@ -35,11 +36,8 @@ class PythonFunction:
         check(PythonCall, call)
         if not isinstance(call["function"], str):
             return  # a result will say
-        top = call["function"].partition(":")[0].partition(".")[0]
-        if PathFinder.find_spec(top, self._pool.paths) is None:
-            hint = f"They are {', '.join(self._pool.paths)}" if self._pool.paths else "Podium was started without any"
-            problem = f"there is no module {top!r} in the directories for Python functions"
-            raise DocumentRefused(problem, where="function", hint=hint)
+        given = call.get("arguments", {})
+        refuse(list(faults(call["function"], None if is_reference(given) else given, self._pool.paths)))
 
     async def perform(self, job: Job) -> Json:
         call = read(PythonCall, job.call)

@@ -79,7 +79,10 @@ def performed(functions: Functions, name: str, arguments: Mapping[str, Any], lar
     """What there is to answer, as members of a JSON object: `result`, or `failed` and whether that is `final`."""
     try:
         result = functions.find(name)(**arguments)
-        text = json.dumps(result, allow_nan=False)
+        try:
+            text = json.dumps(result, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            return failed(no_json(name, result, error), final=True)
         if len(text) > largest:
             return failed(f"its result has {len(text)} bytes as JSON, and {largest} may be", final=True)
     except Refused as error:
@@ -97,6 +100,11 @@ def performed(functions: Functions, name: str, arguments: Mapping[str, Any], lar
 
 def failed(reason: str, *, final: bool = False) -> str:
     return f'"failed":{json.dumps(reason)},"final":{json.dumps(final)}'
+
+
+def no_json(name: str, result: object, error: Exception) -> str:
+    returned = f"{name} returned a value of type {type(result).__name__}, which is not JSON: {error}"
+    return f"{returned}. Return numbers, text, lists and dicts; put all else into files and return where they are"
 
 
 def tell(error: BaseException) -> None:

@@ -32,7 +32,8 @@ last: {http: {url: "http://127.0.0.1:1/last"}}
 
 @pytest.fixture
 async def read(tmp_path):
-    (tmp_path / "steps.py").write_text("")
+    defs = ("x()", "load(day)", "clean(rows)", "one(item)")
+    (tmp_path / "steps.py").write_text("\n".join(f"def {each}: ..." for each in defs))
     client = Client()
 
     def read(text: str, filename: str = "graph.yaml", functions: tuple[Path, ...] = ()):
