@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from podium.errors import NotFound
 from podium.runs.events import Recorded, Run, Submission
 
 
@@ -32,3 +33,10 @@ class Desk:
     runs: ListRuns
     document: Callable[[str], Awaitable[dict[str, Any]]]
     events: ListEvents
+
+    async def has_ended(self, run: str) -> bool:
+        """Also one that is not known any more."""
+        try:
+            return (await self.run(run)).state.ended
+        except NotFound:
+            return True

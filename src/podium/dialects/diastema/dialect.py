@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from podium.dialects.diastema.desk import Desk
 from podium.dialects.diastema.ending import End
 from podium.dialects.diastema.frontend import FrontEnd
 from podium.dialects.diastema.ingesting import Ingest, Ingested
+from podium.dialects.diastema.keeping import kept
 from podium.dialects.diastema.memory import Memory
 from podium.dialects.diastema.models import Access, Model
 from podium.dialects.diastema.places import Places, Which
@@ -24,9 +25,10 @@ from podium.dialects.diastema.routes import routes
 from podium.dialects.diastema.telling import Telling, of_analysis, of_ingestion
 from podium.dialects.diastema.token import Token
 from podium.dialects.diastema.trial import Trial
+from podium.dialects.diastema.turns import Turns
 from podium.dialects.diastema.work import OUTPUT_SECONDS, Services, Tools
 from podium.dialects.documents import parsed
-from podium.dialects.port import Kind
+from podium.dialects.port import Kept, Kind
 from podium.engines.flow.document import FlowDocument
 from podium.engines.flow.machine import FlowMachine
 from podium.errors import Fault
@@ -36,7 +38,7 @@ from podium.jobs.performer import FlowPerformer
 from podium.jobs.polling import LONGEST
 from podium.jobs.port import JobKind
 from podium.runs.conductor import steady_clock
-from podium.runs.events import Submission
+from podium.runs.events import Json, Submission
 from podium.runs.secrets import redact_urls
 from podium.stores.artifacts import Artifacts
 from podium.stores.documents import Documents
@@ -111,14 +113,14 @@ class DiastemaDialect:
         places, memory = Places(services, run_service, check_image), Memory(stores.ours)
         self._front = FrontEnd(self._client, front_end, memory)
         tools = Tools(
-            services=Services(self._client, places, memory, pause=pause),
+            services=Services(self._client, places, Turns(stores.ours, desk.has_ended), pause=pause),
             artifacts=stores.artifacts,
             records=self._records,
             front=self._front,
             output_seconds=output_seconds,
         )
         self._trial = Trial(self._client, places)
-        model = Model(tools, places, memory, stores.access)
+        model = Model(tools, places, stores.access)
         jobs: dict[str, JobKind] = {
             "diastema.dataset": kinds.Dataset(),
             "diastema.cleaning": kinds.ByService(tools, "services", "data-cleaning", kinds.cleaning),
@@ -167,6 +169,10 @@ class DiastemaDialect:
         verdict = await validator.check(given, self._records.features)
         refuse([*verdict.unsound, *verdict.faults])
         return list(verdict.advice)
+
+    def kept(self, result: Json) -> Sequence[Kept]:
+        """What a job has left in the artifact store."""
+        return kept(result)
 
     def keeps_logs_seconds(self, document: Mapping[str, Any]) -> float:  # noqa: ARG002
         return LOGS_SECONDS

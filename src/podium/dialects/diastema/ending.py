@@ -73,6 +73,7 @@ class End:
         except PodiumError as error:
             log.warning("diastema.not_revoked", run=run, reason=str(error))
         self._tools.front.released(run)
+        await self._tools.services.turns.released(run)
         await self._memory.forget(run)
 
     async def _revoke(self, run: str) -> None:

@@ -28,11 +28,12 @@ class Ingest:
     async def perform(self, job: Job) -> Json:
         call, organisation = job.call, str(job.document["diastema"]["organisation"])
         output = f"{organisation}/datasets/{call['label']}"
-        await self._tools.make_folder(job, output)
         body = {"minio-output": output, "job-id": call["id"], "ingestion_json": call["ingestion_json"]}
-        await self._tools.services.done(job, "services", SERVICE, call["id"], body)
-        await self._tools.written(job, SERVICE, output)
-        said = await self._tools.services.read("services", f"{SERVICE}/{quote(call['id'], safe='')}")
+        async with self._tools.services.turns.of(job, SERVICE, call["id"]):
+            await self._tools.make_folder(job, output)
+            await self._tools.services.done(job, "services", SERVICE, call["id"], body)
+            await self._tools.written(job, SERVICE, call["id"], output)
+            said = await self._tools.services.read("services", f"{SERVICE}/{quote(call['id'], safe='')}")
         features = said.get("features") if isinstance(said, dict) else None
         if not isinstance(features, list):
             raise JobFailed("the ingestion service is done and tells no features", final=True)
@@ -59,4 +60,5 @@ class Ingested:
 
     async def released(self, run: str) -> None:
         self._tools.front.released(run)
+        await self._tools.services.turns.released(run)
         await self._memory.forget(run)

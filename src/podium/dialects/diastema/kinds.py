@@ -48,9 +48,10 @@ class ByService:
 
     async def perform(self, job: Job) -> Json:
         work = Work(job)
-        await self._tools.make_folder(job, work.output)
-        await self._tools.services.done(job, self._which, self._name, work.id, self._body(work))
-        await self._tools.written(job, self._name, work.output)
+        async with self._tools.services.turns.of(job, self._name, work.id):
+            await self._tools.make_folder(job, work.output)
+            await self._tools.services.done(job, self._which, self._name, work.id, self._body(work))
+            await self._tools.written(job, self._name, work.id, work.output)
         return await self._tools.finish(work, work.output)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from podium.dialects.diastema.memory import Memory
 from podium.dialects.diastema.patience import patiently
 from podium.dialects.diastema.places import Places
 from podium.dialects.diastema.playbook import LONGEST_WORD
@@ -64,10 +63,9 @@ class Access:
 class Model:
     """Trains a model of one title."""
 
-    def __init__(self, tools: Tools, places: Places, memory: Memory, access: Access) -> None:
+    def __init__(self, tools: Tools, places: Places, access: Access) -> None:
         self._tools = tools
         self._places = places
-        self._memory = memory
         self._access = access
 
     def check(self, call: Mapping[str, Any]) -> None:
@@ -82,12 +80,12 @@ class Model:
         if job.call.get("automl"):
             algorithm, parameters = await self._best(work, algorithm, parameters)
         algorithm = algorithm or DEFAULT_ALGORITHM[work.title]
-        if parameters:
+        async with self._tools.services.turns.of(job, ANALYTICS, work.id):
             await patiently(job.note, lambda: self._tools.records.parameters(work.id, parameters))
-        await self._tools.make_folder(job, work.output)
-        await self._train(work, algorithm, parameters)
-        await self._tools.written(job, ANALYTICS, work.output)
-        await self._remove(job, f"{work.output}/{_DONE}")
+            await self._tools.make_folder(job, work.output)
+            await self._train(work, algorithm, parameters)
+            await self._tools.written(job, ANALYTICS, work.id, work.output)
+            await self._remove(job, f"{work.output}/{_DONE}")
         return await self._tools.finish(work, work.output, algorithm=algorithm)
 
     async def _remove(self, job: Job, path: str) -> None:
@@ -104,7 +102,9 @@ class Model:
             "column": work.column,
             "parameters": {**parameters, **({"algorithm": algorithm} if algorithm else {})},
         }
-        said = await self._tools.services.done(work.job, AUTOML, AUTOML, work.id, body)
+        services = self._tools.services
+        async with services.turns.of(work.job, AUTOML, work.id):
+            said = await services.done(work.job, AUTOML, AUTOML, work.id, body)
         results = said.get("results")
         if not isinstance(results, dict):
             raise JobFailed("AutoML is complete and gives no results", final=True)
@@ -117,9 +117,9 @@ class Model:
         return short_name(work.title, found), parameters
 
     async def _train(self, work: Work, algorithm: str, parameters: Mapping[str, Any]) -> None:
-        job = work.job
+        job, turns = work.job, self._tools.services.turns
         finished = f"{work.output}/{_DONE}"
-        if await self._memory.knows(job, ANALYTICS):
+        if turns.knows(job, ANALYTICS, work.id):
             found = await patiently(job.note, lambda: self._tools.artifacts.list(work.output))
             if finished in found:
                 return  # it came to its end while nobody listened
@@ -138,7 +138,7 @@ class Model:
         if self._access.parameters:
             message["params"] = dict(parameters)
         await self._remove(job, finished)
-        await self._memory.told(job, ANALYTICS)
+        await turns.told(job, ANALYTICS, work.id)
         place = (await self._places.url(ANALYTICS)).partition("://")[2]
         said = await submit(f"tcp://{place}", message)
         job.note(f"the analytics component says: {said}")

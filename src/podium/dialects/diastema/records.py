@@ -25,8 +25,11 @@ class Records:
         await self.documents.put(organisation, collection(analysis), _of(job["step"]), record)
 
     async def parameters(self, job: str, given: Mapping[str, Any]) -> None:
-        """What an analytics job reads there."""
-        await self.documents.put(*TOOLKIT, {"job-id": job}, {**given, "job-id": job})
+        """What an analytics job reads there: nothing of an earlier one of its id, where it has none itself."""
+        if given:
+            await self.documents.put(*TOOLKIT, {"job-id": job}, {**given, "job-id": job})
+        else:
+            await self.documents.remove(*TOOLKIT, {"job-id": job})
 
     async def plots(self, analysis: str, label: str, paths: Sequence[str]) -> None:
         await self._pipeline(analysis, {f"visualization.{label}": list(paths)})

@@ -9,13 +9,13 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from podium.dialects.diastema.frontend import FrontEnd
-from podium.dialects.diastema.memory import Memory
 from podium.dialects.diastema.patience import patiently
 from podium.dialects.diastema.places import Places, Which
 from podium.dialects.diastema.playbook import text
 from podium.dialects.diastema.reading import inputs_of
 from podium.dialects.diastema.records import Records
 from podium.dialects.diastema.titles import TITLES, Title
+from podium.dialects.diastema.turns import Turns
 from podium.errors import Unavailable
 from podium.jobs.client import Client, ServiceFailed
 from podium.jobs.http import IDEMPOTENCY_KEY, Progress, Request, Status, follow, send, start
@@ -81,12 +81,16 @@ class Work:
 
 
 class Services:
-    """Has services do what they are told."""
+    """Has services do what they are told.
 
-    def __init__(self, client: Client, places: Places, memory: Memory, *, pause: float) -> None:
+    Args:
+        turns: of jobs at services; whatever is asked by a job's id is asked in its turn.
+    """
+
+    def __init__(self, client: Client, places: Places, turns: Turns, *, pause: float) -> None:
         self._client = client
         self._places = places
-        self._memory = memory
+        self.turns = turns
         self._pause = pause
 
     def check(self, which: Which) -> None:
@@ -94,13 +98,14 @@ class Services:
         self._places.check(which)
 
     async def done(self, job: Job, which: Which, name: str, id_: str, body: Json) -> dict[str, Any]:
-        """What the service says when it has done it. Raises: JobFailed."""
+        """What the service says when it has done it; asked in the job's turn. Raises: JobFailed."""
         base = await self._places.url(which)
         url = f"{base}/{name}/progress?id={quote(id_, safe='')}"
         progress = Progress(url=url, pause=self._pause)
-        if not (await self._memory.knows(job, name) and await self._answers(progress)):
+        if not (self.turns.knows(job, name, id_) and await self._answers(progress)):
+            await self.turns.telling(job, name, id_)
             await self.told(job, which, name, body)
-            await self._memory.told(job, name)
+            await self.turns.told(job, name, id_)
         try:
             said = await follow(self._client, progress, Status(), note=job.note)
         except ServiceFailed:
@@ -108,10 +113,6 @@ class Services:
         except JobFailed as error:
             raise JobFailed(error.reason, final=True) from None  # it looked at the data, and would do so again
         return said if isinstance(said, dict) else {}
-
-    async def again(self, job: Job, name: str) -> None:
-        """Have the next attempt tell the service again."""
-        await self._memory.untold(job, name)
 
     async def told(self, job: Job, which: Which, name: str, body: Json) -> None:
         """Raises: JobFailed."""
@@ -151,7 +152,7 @@ class Tools:
     async def make_folder(self, job: Job, path: str) -> None:
         await patiently(job.note, lambda: self.artifacts.make_folder(path))
 
-    async def written(self, job: Job, service: str, path: str) -> None:
+    async def written(self, job: Job, service: str, id_: str, path: str) -> None:
         """Until there is something at `path`, which need not be when the service says so.
 
         A service that never wrote here may write elsewhere: it is waited for once, and then gone on without.
@@ -167,7 +168,7 @@ class Tools:
         if not self.writes_here.setdefault(service, False):  # a neighbour may have seen it write meanwhile
             job.note(f"{missing}; going on, and not waiting for what it writes any more")
             return
-        await self.services.again(job, service)
+        await self.services.turns.untold(service, id_)  # the next attempt tells it again
         raise JobFailed(missing)
 
     async def finish(self, work: Work, path: str = "", **more: Json) -> Json:
