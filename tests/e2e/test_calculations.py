@@ -71,8 +71,10 @@ async def test_periods_of_a_quarter_of_an_hour_and_of_half_a_day(podium: Server)
     assert (await podium.ended(run))["state"] == "succeeded"
     every, twice_a_day = list(range(1, day + 2)), [1, day // 2 + 1, day + 1]
     assert steps_seen(podium.directory, run) == {"panels-1": every, "slow-1": twice_a_day}
-    rows = (await podium.http.get(f"/api/v1/runs/{run}/results", params={"field": "mean"})).json()["rows"]
-    assert [row["time"][11:16] for row in rows] == ["00:00", "12:00", "00:00"]
+    results = (await podium.http.get(f"/api/v1/runs/{run}/results", params={"field": "mean"})).json()
+    assert [row["time"][11:16] for row in results["rows"]] == ["00:00", "12:00", "00:00"]
+    units = {(line["measurement"], line["field"]): line["unit"] for line in results["summary"]}
+    assert units == {("energysystem", "mean"): "W", ("pvinstallation", "power"): "W"}
 
 
 @pytest.mark.parametrize(

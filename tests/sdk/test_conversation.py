@@ -29,6 +29,11 @@ def parameterize(so: Orchestrator, *, versions: list[int] | None = None) -> byte
     return answer
 
 
+def unit(measurement: str, field: str, symbol: str) -> bytes:
+    body = text(1, measurement) + text(2, field) + text(3, symbol)
+    return b"\x1a" + bytes([len(body)]) + body
+
+
 async def test_version_1_from_ready_to_done(so: Orchestrator) -> None:
     with model(so, "connection") as process:
         assert parameterize(so) == b""
@@ -44,8 +49,9 @@ async def test_version_1_from_ready_to_done(so: Orchestrator) -> None:
 
 async def test_version_2_from_ready_to_done(so: Orchestrator) -> None:
     with model(so, "connection", MQTT_QOS="1") as process:
-        calculation = text(1, "net") + number(2, 900)
-        assert parameterize(so, versions=[1, 2]) == number(1, 2) + b"\x12" + bytes([len(calculation)]) + calculation
+        calculation, watt = text(1, "net") + number(2, 900), unit("econnection", "net", "W")
+        told = number(1, 2) + b"\x12" + bytes([len(calculation)]) + calculation + watt
+        assert parameterize(so, versions=[1, 2]) == told
         so.say(so.step_for_all, so.step(1))
         so.panel("pv1", data("pv1", 5.0, 1))
         assert so.hear() == (NET1, data("ec1", 1011.0, 1))
@@ -148,7 +154,8 @@ async def test_a_model_with_several_periods_announces_them_and_repeats_what_hold
         tariff = text(1, "tariff") + number(2, 1800) + number(3, 900)
         loading = text(1, "loading") + number(2, 900)
         expected = number(1, 2) + b"".join(b"\x12" + bytes([len(each)]) + each for each in (tariff, loading))
-        assert so.hear() == (so.from_model("Parameterized"), expected)
+        units = unit("transformer", "price", "EUR/Wh") + unit("transformer", "load", "W")  # a list is no result
+        assert so.hear() == (so.from_model("Parameterized"), expected + units)
         for nr, held in ((1, text(1, "tr") + number(4, 1)), (2, data("tr", 2.0, 2)), (3, data("tr", 2.0, 3))):
             so.say(so.step_for_all, so.step(nr))
             assert so.hear() == (price, held)

@@ -46,11 +46,12 @@ async def test_an_svg_holds_its_words(store, tmp_path):
     await store.write(
         [point(step, {"state_of_charge": 0.5}, measurement="battery", esdl_name="$a_1$ <&") for step in range(3)]
     )
-    path = await plot_run(store, "demo-1", tmp_path / "plot.svg", title="Neighbourhood, June")
+    units = {"heatpump": {"power": "W"}}
+    path = await plot_run(store, "demo-1", tmp_path / "plot.svg", title="Neighbourhood, June", units=units)
     words = re.findall(r"<text[^>]*>([^<]*)</text>", path.read_text())
     assert "Neighbourhood, June" in words
     assert "25 January 2023 00:00 to 05:45 UTC" in words
-    assert words.count("power") == 2
+    assert (words.count("power"), words.count("power (W)")) == (1, 1)
     assert "state of charge" in words
     assert "battery · $a_1$ &lt;&amp;" in words
     assert "heatpump · mean and range of 20" in words

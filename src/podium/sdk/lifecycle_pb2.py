@@ -24,19 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apodium/sdk/lifecycle.proto\x12\x10podium.lifecycle\"2\n\x13\x45nvironmentVariable\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"|\n\x12ModelConfiguration\x12\x0f\n\x07modelID\x18\x01 \x01(\t\x12\x10\n\x08imageUrl\x18\x02 \x01(\t\x12\x43\n\x14\x65nvironmentVariables\x18\x03 \x03(\x0b\x32%.podium.lifecycle.EnvironmentVariable\"}\n\x0c\x44\x65ployModels\x12\x13\n\x0bsimulatorId\x18\x01 \x01(\t\x12\x41\n\x13modelConfigurations\x18\x02 \x03(\x0b\x32$.podium.lifecycle.ModelConfiguration\x12\x15\n\rkeepLogsHours\x18\x03 \x01(\x01\"\x14\n\x12ReadyForProcessing\"\r\n\x0bModelsReady\"*\n\x0fModelParameters\x12\x17\n\x0fparameters_dict\x18\x01 \x01(\t\"K\n\x0b\x43\x61lculation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0eperiod_seconds\x18\x02 \x01(\r\x12\x16\n\x0eoffset_seconds\x18\x03 \x01(\r\"^\n\rParameterized\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x33\n\x0c\x63\x61lculations\x18\x02 \x03(\x0b\x32\x1d.podium.lifecycle.Calculation\"\"\n\x07NewStep\x12\x17\n\x0fparameters_dict\x18\x01 \x01(\t\"(\n\x10\x43\x61lculationsDone\x12\x14\n\x0ctime_step_nr\x18\x01 \x01(\r\"4\n\x0cStillWaiting\x12\x14\n\x0ctime_step_nr\x18\x01 \x01(\r\x12\x0e\n\x06models\x18\x02 \x03(\t\"&\n\rErrorOccurred\x12\x15\n\rerror_message\x18\x01 \x01(\t\"\x10\n\x0eSimulationDone\"\x7f\n\x12ModelHasTerminated\x12\x33\n\x06status\x18\x01 \x01(\x0e\x32#.podium.lifecycle.TerminationStatus\x12\x10\n\x08\x65xitCode\x18\x02 \x01(\x05\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nlast_lines\x18\x04 \x03(\t\"\x19\n\x17\x41llModelsHaveTerminated\"\x0e\n\x0cRemoveModels\"p\n\x11PingHealthSOToMSO\x12/\n\x07healthy\x18\x01 \x01(\x0e\x32\x1e.podium.lifecycle.HealthStatus\x12\x0f\n\x07reasons\x18\x02 \x03(\t\x12\x19\n\x11\x61\x63tiveSimulations\x18\x03 \x03(\t\"U\n\x11PongHealthMSOToSO\x12/\n\x07healthy\x18\x01 \x01(\x0e\x32\x1e.podium.lifecycle.HealthStatus\x12\x0f\n\x07reasons\x18\x02 \x03(\t\"X\n\x14PingHealthMSOToModel\x12/\n\x07healthy\x18\x01 \x01(\x0e\x32\x1e.podium.lifecycle.HealthStatus\x12\x0f\n\x07reasons\x18\x02 \x03(\t\"\x8b\x01\n\x14PongHealthModelToMSO\x12/\n\x07healthy\x18\x01 \x01(\x0e\x32\x1e.podium.lifecycle.HealthStatus\x12\x0f\n\x07reasons\x18\x02 \x03(\t\x12\x14\n\x0cnumberOfBids\x18\x03 \x01(\x05\x12\x1b\n\x13numberOfAllocations\x18\x04 \x01(\x05\"H\n\x0eUnhealthyModel\x12\x36\n\x06status\x18\x01 \x01(\x0e\x32&.podium.lifecycle.UnhealthyModelStatus*0\n\x11TerminationStatus\x12\x0f\n\x0bSUCCESSFULL\x10\x00\x12\n\n\x06\x46\x41ILED\x10\x01**\n\x0cHealthStatus\x12\x0b\n\x07HEALTHY\x10\x00\x12\r\n\tUNHEALTHY\x10\x01*&\n\x14UnhealthyModelStatus\x12\x0e\n\nNOPROGRESS\x10\x00\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apodium/sdk/lifecycle.proto\x12\x10podium.lifecycle\"2\n\x13\x45nvironmentVariable\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"|\n\x12ModelConfiguration\x12\x0f\n\x07modelID\x18\x01 \x01(\t\x12\x10\n\x08imageUrl\x18\x02 \x01(\t\x12\x43\n\x14\x65nvironmentVariables\x18\x03 \x03(\x0b\x32%.podium.lifecycle.EnvironmentVariable\"}\n\x0c\x44\x65ployModels\x12\x13\n\x0bsimulatorId\x18\x01 \x01(\t\x12\x41\n\x13modelConfigurations\x18\x02 \x03(\x0b\x32$.podium.lifecycle.ModelConfiguration\x12\x15\n\rkeepLogsHours\x18\x03 \x01(\x01\"\x14\n\x12ReadyForProcessing\"\r\n\x0bModelsReady\"*\n\x0fModelParameters\x12\x17\n\x0fparameters_dict\x18\x01 \x01(\t\"K\n\x0b\x43\x61lculation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0eperiod_seconds\x18\x02 \x01(\r\x12\x16\n\x0eoffset_seconds\x18\x03 \x01(\r\"\x85\x01\n\rParameterized\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x33\n\x0c\x63\x61lculations\x18\x02 \x03(\x0b\x32\x1d.podium.lifecycle.Calculation\x12%\n\x05units\x18\x03 \x03(\x0b\x32\x16.podium.lifecycle.Unit\"8\n\x04Unit\x12\x13\n\x0bmeasurement\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t\"\"\n\x07NewStep\x12\x17\n\x0fparameters_dict\x18\x01 \x01(\t\"(\n\x10\x43\x61lculationsDone\x12\x14\n\x0ctime_step_nr\x18\x01 \x01(\r\"4\n\x0cStillWaiting\x12\x14\n\x0ctime_step_nr\x18\x01 \x01(\r\x12\x0e\n\x06models\x18\x02 \x03(\t\"&\n\rErrorOccurred\x12\x15\n\rerror_message\x18\x01 \x01(\t\"\x10\n\x0eSimulationDone\"\x7f\n\x12ModelHasTerminated\x12\x33\n\x06status\x18\x01 \x01(\x0e\x32#.podium.lifecycle.TerminationStatus\x12\x10\n\x08\x65xitCode\x18\x02 \x01(\x05\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nlast_lines\x18\x04 \x03(\t\"\x19\n\x17\x41llModelsHaveTerminated\"\x0e\n\x0cRemoveModels\"p\n\x11PingHealthSOToMSO\x12/\n\x07healthy\x18\x01 \x01(\x0e\x32\x1e.podium.lifecycle.HealthStatus\x12\x0f\n\x07reasons\x18\x02 \x03(\t\x12\x19\n\x11\x61\x63tiveSimulations\x18\x03 \x03(\t\"U\n\x11PongHealthMSOToSO\x12/\n\x07healthy\x18\x01 \x01(\x0e\x32\x1e.podium.lifecycle.HealthStatus\x12\x0f\n\x07reasons\x18\x02 \x03(\t\"X\n\x14PingHealthMSOToModel\x12/\n\x07healthy\x18\x01 \x01(\x0e\x32\x1e.podium.lifecycle.HealthStatus\x12\x0f\n\x07reasons\x18\x02 \x03(\t\"\x8b\x01\n\x14PongHealthModelToMSO\x12/\n\x07healthy\x18\x01 \x01(\x0e\x32\x1e.podium.lifecycle.HealthStatus\x12\x0f\n\x07reasons\x18\x02 \x03(\t\x12\x14\n\x0cnumberOfBids\x18\x03 \x01(\x05\x12\x1b\n\x13numberOfAllocations\x18\x04 \x01(\x05\"H\n\x0eUnhealthyModel\x12\x36\n\x06status\x18\x01 \x01(\x0e\x32&.podium.lifecycle.UnhealthyModelStatus*0\n\x11TerminationStatus\x12\x0f\n\x0bSUCCESSFULL\x10\x00\x12\n\n\x06\x46\x41ILED\x10\x01**\n\x0cHealthStatus\x12\x0b\n\x07HEALTHY\x10\x00\x12\r\n\tUNHEALTHY\x10\x01*&\n\x14UnhealthyModelStatus\x12\x0e\n\nNOPROGRESS\x10\x00\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'podium.sdk.lifecycle_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TERMINATIONSTATUS']._serialized_start=1476
-  _globals['_TERMINATIONSTATUS']._serialized_end=1524
-  _globals['_HEALTHSTATUS']._serialized_start=1526
-  _globals['_HEALTHSTATUS']._serialized_end=1568
-  _globals['_UNHEALTHYMODELSTATUS']._serialized_start=1570
-  _globals['_UNHEALTHYMODELSTATUS']._serialized_end=1608
+  _globals['_TERMINATIONSTATUS']._serialized_start=1574
+  _globals['_TERMINATIONSTATUS']._serialized_end=1622
+  _globals['_HEALTHSTATUS']._serialized_start=1624
+  _globals['_HEALTHSTATUS']._serialized_end=1666
+  _globals['_UNHEALTHYMODELSTATUS']._serialized_start=1668
+  _globals['_UNHEALTHYMODELSTATUS']._serialized_end=1706
   _globals['_ENVIRONMENTVARIABLE']._serialized_start=48
   _globals['_ENVIRONMENTVARIABLE']._serialized_end=98
   _globals['_MODELCONFIGURATION']._serialized_start=100
@@ -51,32 +51,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELPARAMETERS']._serialized_end=432
   _globals['_CALCULATION']._serialized_start=434
   _globals['_CALCULATION']._serialized_end=509
-  _globals['_PARAMETERIZED']._serialized_start=511
-  _globals['_PARAMETERIZED']._serialized_end=605
-  _globals['_NEWSTEP']._serialized_start=607
-  _globals['_NEWSTEP']._serialized_end=641
-  _globals['_CALCULATIONSDONE']._serialized_start=643
-  _globals['_CALCULATIONSDONE']._serialized_end=683
-  _globals['_STILLWAITING']._serialized_start=685
-  _globals['_STILLWAITING']._serialized_end=737
-  _globals['_ERROROCCURRED']._serialized_start=739
-  _globals['_ERROROCCURRED']._serialized_end=777
-  _globals['_SIMULATIONDONE']._serialized_start=779
-  _globals['_SIMULATIONDONE']._serialized_end=795
-  _globals['_MODELHASTERMINATED']._serialized_start=797
-  _globals['_MODELHASTERMINATED']._serialized_end=924
-  _globals['_ALLMODELSHAVETERMINATED']._serialized_start=926
-  _globals['_ALLMODELSHAVETERMINATED']._serialized_end=951
-  _globals['_REMOVEMODELS']._serialized_start=953
-  _globals['_REMOVEMODELS']._serialized_end=967
-  _globals['_PINGHEALTHSOTOMSO']._serialized_start=969
-  _globals['_PINGHEALTHSOTOMSO']._serialized_end=1081
-  _globals['_PONGHEALTHMSOTOSO']._serialized_start=1083
-  _globals['_PONGHEALTHMSOTOSO']._serialized_end=1168
-  _globals['_PINGHEALTHMSOTOMODEL']._serialized_start=1170
-  _globals['_PINGHEALTHMSOTOMODEL']._serialized_end=1258
-  _globals['_PONGHEALTHMODELTOMSO']._serialized_start=1261
-  _globals['_PONGHEALTHMODELTOMSO']._serialized_end=1400
-  _globals['_UNHEALTHYMODEL']._serialized_start=1402
-  _globals['_UNHEALTHYMODEL']._serialized_end=1474
+  _globals['_PARAMETERIZED']._serialized_start=512
+  _globals['_PARAMETERIZED']._serialized_end=645
+  _globals['_UNIT']._serialized_start=647
+  _globals['_UNIT']._serialized_end=703
+  _globals['_NEWSTEP']._serialized_start=705
+  _globals['_NEWSTEP']._serialized_end=739
+  _globals['_CALCULATIONSDONE']._serialized_start=741
+  _globals['_CALCULATIONSDONE']._serialized_end=781
+  _globals['_STILLWAITING']._serialized_start=783
+  _globals['_STILLWAITING']._serialized_end=835
+  _globals['_ERROROCCURRED']._serialized_start=837
+  _globals['_ERROROCCURRED']._serialized_end=875
+  _globals['_SIMULATIONDONE']._serialized_start=877
+  _globals['_SIMULATIONDONE']._serialized_end=893
+  _globals['_MODELHASTERMINATED']._serialized_start=895
+  _globals['_MODELHASTERMINATED']._serialized_end=1022
+  _globals['_ALLMODELSHAVETERMINATED']._serialized_start=1024
+  _globals['_ALLMODELSHAVETERMINATED']._serialized_end=1049
+  _globals['_REMOVEMODELS']._serialized_start=1051
+  _globals['_REMOVEMODELS']._serialized_end=1065
+  _globals['_PINGHEALTHSOTOMSO']._serialized_start=1067
+  _globals['_PINGHEALTHSOTOMSO']._serialized_end=1179
+  _globals['_PONGHEALTHMSOTOSO']._serialized_start=1181
+  _globals['_PONGHEALTHMSOTOSO']._serialized_end=1266
+  _globals['_PINGHEALTHMSOTOMODEL']._serialized_start=1268
+  _globals['_PINGHEALTHMSOTOMODEL']._serialized_end=1356
+  _globals['_PONGHEALTHMODELTOMSO']._serialized_start=1359
+  _globals['_PONGHEALTHMODELTOMSO']._serialized_end=1498
+  _globals['_UNHEALTHYMODEL']._serialized_start=1500
+  _globals['_UNHEALTHYMODEL']._serialized_end=1572
 # @@protoc_insertion_point(module_scope)

@@ -79,12 +79,24 @@ class Calculation(_message.Message):
     def __init__(self, name: _Optional[str] = ..., period_seconds: _Optional[int] = ..., offset_seconds: _Optional[int] = ...) -> None: ...
 
 class Parameterized(_message.Message):
-    __slots__ = ("protocol_version", "calculations")
+    __slots__ = ("protocol_version", "calculations", "units")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     CALCULATIONS_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     calculations: _containers.RepeatedCompositeFieldContainer[Calculation]
-    def __init__(self, protocol_version: _Optional[int] = ..., calculations: _Optional[_Iterable[_Union[Calculation, _Mapping]]] = ...) -> None: ...
+    units: _containers.RepeatedCompositeFieldContainer[Unit]
+    def __init__(self, protocol_version: _Optional[int] = ..., calculations: _Optional[_Iterable[_Union[Calculation, _Mapping]]] = ..., units: _Optional[_Iterable[_Union[Unit, _Mapping]]] = ...) -> None: ...
+
+class Unit(_message.Message):
+    __slots__ = ("measurement", "field", "unit")
+    MEASUREMENT_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    measurement: str
+    field: str
+    unit: str
+    def __init__(self, measurement: _Optional[str] = ..., field: _Optional[str] = ..., unit: _Optional[str] = ...) -> None: ...
 
 class NewStep(_message.Message):
     __slots__ = ("parameters_dict",)

@@ -26,7 +26,7 @@ from podium.sdk.esdl import EsdlError
 from podium.sdk.model import CalculationFailed, Datum, Model, Step
 from podium.sdk.network import Link, LinkProblem, Received, Restored, Woken
 from podium.sdk.parameters import ModelParameters, ParametersError
-from podium.sdk.results import ResultsWriter
+from podium.sdk.results import ResultsWriter, measurement
 from podium.sdk.service import CalculationService
 
 log = logging.getLogger("podium.sdk")
@@ -262,11 +262,14 @@ class Program:
         message = pb.Parameterized()
         if self._parameters is not None and self._numbered:
             message.protocol_version = 2
-            every_step = self._parameters.simulation.step_seconds
+            every_step, kind = self._parameters.simulation.step_seconds, measurement(self._service.esdl_type)
             for each in self._service.calculations:
                 message.calculations.add(
                     name=each.name, period_seconds=each.period or every_step, offset_seconds=each.offset
                 )
+                for output in each.outputs:
+                    if output.unit and not output.list:
+                        message.units.add(measurement=kind, field=output.name, unit=output.unit)
         self._tell_simulator("Parameterized", message)
 
     def _say_done(self, number: int) -> None:

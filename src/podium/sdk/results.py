@@ -53,7 +53,8 @@ class ResultsWriter:
         """Keep one point; `stamp` is in Unix seconds."""
         if not fields:
             return
-        line = point(thing.type.lower(), {**self._tags, "esdl_id": thing.id, "esdl_name": thing.name}, fields, stamp)
+        tags = {**self._tags, "esdl_id": thing.id, "esdl_name": thing.name}
+        line = point(measurement(thing.type), tags, fields, stamp)
         with self._changed:
             if len(self._lines) < KEEP_LINES:
                 self._lines.append(line)
@@ -149,6 +150,11 @@ class ResultsWriter:
 
 
 _FINAL = {400, 401, 403, 413, 422}
+
+
+def measurement(esdl_type: str) -> str:
+    """What the points of a service are called."""
+    return esdl_type.lower()
 
 
 def point(measurement: str, tags: Mapping[str, str], fields: Mapping[str, float], stamp: int) -> str:

@@ -19,7 +19,7 @@ from podium.runs.events import Json, Run, RunState, Submission
 from podium.server.doorway import TRUSTED
 from podium.server.parts import Parts
 from podium.server.story import Stories
-from podium.stores.series import Filter, iso
+from podium.stores.series import Filter, Units, iso
 
 LARGEST_PAGE = 500
 DOCUMENT = {"requestBody": {"required": True, "content": {"application/json": {}, "application/octet-stream": {}}}}
@@ -41,6 +41,10 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
         except DocumentRefused as refused:
             found = list(refused.faults) or [Fault(refused.where or "", refused.problem, refused.hint)]
         return [fault.as_json() for fault in found]
+
+    async def units_of(run: Run) -> Units:
+        progress = (await stories.of(run)).progress
+        return {} if progress is None else progress.units
 
     @router.post("/runs", status_code=201, summary="Run a document", openapi_extra=DOCUMENT)
     async def submit(
@@ -102,29 +106,32 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
         if format != "json":
             return await _zipped(parts, found, format)
         wanted = Filter(measurement=measurement, field=field, esdl_id=object)
-        return {"summary": await _summary(parts, found), "rows": await _rows(parts, found, wanted, limit)}
+        units = await units_of(found)
+        return {"summary": await _summary(parts, found, units), "rows": await _rows(parts, found, wanted, limit)}
 
     @router.get("/runs/{run}/plot.png", summary="Results of a run, drawn", response_class=FileResponse)
     async def plot(run: str) -> Response:
-        return await drawn(parts, await parts.journal.run(run))
+        found = await parts.journal.run(run)
+        return await drawn(parts, found, await units_of(found))
 
     return router
 
 
-async def drawn(parts: Parts, run: Run) -> Response:
+async def drawn(parts: Parts, run: Run, units: Units) -> Response:
     """A plot of a run's results. Raises: NotFound, when there are none."""
     from podium.stores.plot import plot_run
 
     async with _Kept() as kept:
-        path = await plot_run(parts.series, run.id, kept.directory / "plot.png", title=run.name)
+        path = await plot_run(parts.series, run.id, kept.directory / "plot.png", title=run.name, units=units)
         return kept.response(path, "image/png", "inline")
 
 
-async def _summary(parts: Parts, run: Run) -> list[Json]:
+async def _summary(parts: Parts, run: Run, units: Units) -> list[Json]:
     return [
         {
             "measurement": line.measurement,
             "field": line.field,
+            "unit": units.get(line.measurement, {}).get(line.field),
             "objects": line.objects,
             "count": line.count,
             "min": line.min,

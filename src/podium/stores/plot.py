@@ -15,7 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from podium.errors import NotFound
-from podium.stores.series import SeriesStore, Trace
+from podium.stores.series import SeriesStore, Trace, Units
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,10 +45,13 @@ STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "podium",
 }
+NO_UNITS: Units = {}
 _LOCK = Lock()  # matplotlib's caches of fonts and settings are shared
 
 
-async def plot_run(series: SeriesStore, run: str, path: Path, *, title: str, panels: int = 24) -> Path:
+async def plot_run(
+    series: SeriesStore, run: str, path: Path, *, title: str, units: Units = NO_UNITS, panels: int = 24
+) -> Path:
     """Draws what a run's models reported; the suffix of `path` says how: `.png` or `.svg`.
 
     Raises:
@@ -57,11 +60,11 @@ async def plot_run(series: SeriesStore, run: str, path: Path, *, title: str, pan
     traces = await series.traces(run, panels=panels)
     if not traces:
         raise NotFound("there is nothing to plot", where=run, hint="Its models have reported no numbers (yet)")
-    await asyncio.to_thread(draw, traces, path, title=title)
+    await asyncio.to_thread(draw, traces, path, title=title, units=units)
     return path
 
 
-def draw(traces: Sequence[Trace], path: Path, *, title: str) -> None:
+def draw(traces: Sequence[Trace], path: Path, *, title: str, units: Units = NO_UNITS) -> None:
     """One panel for the traces of each measurement's field, in the order they come."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -75,13 +78,14 @@ def draw(traces: Sequence[Trace], path: Path, *, title: str) -> None:
         figure.text(0.012, 1 - 0.37 / figure.get_figheight(), _period(traces), ha="left", va="top", color=PALE)
         places = list(figure.subplots(rows, columns, sharex=True, squeeze=False).flat)
         for number, drawn in enumerate(panels):
-            _draw_panel(places[number], drawn, lowest=number + columns >= len(panels))
+            unit = units.get(drawn[0].measurement, {}).get(drawn[0].field, "")
+            _draw_panel(places[number], drawn, unit, lowest=number + columns >= len(panels))
         for unused in places[len(panels) :]:
             unused.set_axis_off()
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
-def _draw_panel(axes: Axes, traces: Sequence[Trace], *, lowest: bool) -> None:
+def _draw_panel(axes: Axes, traces: Sequence[Trace], unit: str, *, lowest: bool) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.ticker import EngFormatter, MaxNLocator
 
@@ -92,7 +96,8 @@ def _draw_panel(axes: Axes, traces: Sequence[Trace], *, lowest: bool) -> None:
         axes.plot(days, trace.means, color=colour, linewidth=1.6, marker=lone, markersize=4, label=_short(trace.label))
         if trace.low != trace.high:
             axes.fill_between(days, trace.low, trace.high, color=colour, alpha=0.18, linewidth=0)
-    axes.set_title(_short(traces[0].field.replace("_", " ")), loc="left", fontsize=10, fontweight="bold")
+    name = _short(traces[0].field.replace("_", " "))
+    axes.set_title(f"{name} ({unit})" if unit else name, loc="left", fontsize=10, fontweight="bold")
     of = [traces[0].measurement]
     if traces[0].objects > 1:
         of.append(f"mean and range of {traces[0].objects}")

@@ -16,6 +16,7 @@ from typing import Protocol, TypeAlias
 from podium.errors import DocumentRefused
 
 Value: TypeAlias = "float | int | str | bool"
+Units: TypeAlias = "Mapping[str, Mapping[str, str]]"  # by measurement and field, where they are known
 
 # The tags of a point that name the run, the model that computed it, and the object it is about.
 RUN_TAG = "simulation_id"

@@ -42,6 +42,11 @@ def hear(topic: str, golden: str = "") -> tuple[Heard | None, Counter[str]]:
             "0802120c0a036461791080a30518901c",
             Parameterized(NOW, "m-1", 2, (Calculation("day", 86_400, 3600),)),
         ),
+        (
+            "model/dots-so/s/m-1/Parameterized",
+            "08021a0d0a027076120470656e641a0157",
+            Parameterized(NOW, "m-1", 2, units=(("pv", "pend", "W"),)),
+        ),
         ("model/dots-so/s/m-1/ErrorOccurred", "0a066e6f2073756e", ModelFailed(NOW, "m-1", "no sun")),
         (
             "model/dots-so/s/m-1/StillWaiting",

@@ -30,6 +30,7 @@ log = structlog.get_logger()
 
 LONGEST_REASON = 10_000
 LAST_LINES = 30
+MOST_UNITS, LONGEST_UNIT = 100, 40  # of a model; a unit is a few letters
 LOGGED_EACH = 100  # drops for one reason that are logged one by one; then only when their number has doubled
 
 Heard = tuple[str, Input]  # the run that is told, and what
@@ -108,7 +109,8 @@ def _parameterized(model: str, payload: bytes, now: float) -> Input:
     calculations = tuple(Calculation(one.name, one.period_seconds, one.offset_seconds) for one in said.calculations)
     if any(one.period_seconds == 0 for one in calculations):
         return ModelFailed(now, model, "it declares a calculation with a period of 0 s")
-    return Parameterized(now, model, version, calculations)
+    units = tuple((one.measurement, one.field, one.unit[:LONGEST_UNIT]) for one in said.units[:MOST_UNITS])
+    return Parameterized(now, model, version, calculations, units)
 
 
 def _still_waiting(model: str, payload: bytes, now: float) -> Input:

@@ -10,7 +10,7 @@ from typing import Any
 
 from podium.engines.simulation.messages import Deploy, Finish, Parameterize, Remove, Step
 from podium.engines.simulation.schedule import rhythms
-from podium.engines.simulation.state import Live, Phase, State
+from podium.engines.simulation.state import Live, Phase, State, Told
 from podium.errors import JournalDamaged
 from podium.runs.events import Event, RunState
 from podium.runs.machine import Command
@@ -139,7 +139,7 @@ def _model_ready(state: State, data: Data) -> None:
 def _model_parameterized(state: State, data: Data) -> None:
     model = data["model"]
     state.live.waiting.remove(model)
-    state.live.parameters[model] = data["version"], data["calculations"]
+    state.live.parameters[model] = Told(data["version"], data["calculations"], data["units"])
 
 
 def _parameterized(state: State, data: Data) -> None:

@@ -6,7 +6,7 @@ the state, and none looks at more than one model unless a step or a phase ends w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from podium.engines.simulation import wording
@@ -24,7 +24,7 @@ from podium.engines.simulation.messages import (
 )
 from podium.engines.simulation.recovering import failed_to_send, link_lost, recovered, repeat, resumed, retell
 from podium.engines.simulation.schedule import rhythm, rhythms
-from podium.engines.simulation.state import Phase, State
+from podium.engines.simulation.state import Phase, State, Told
 from podium.runs.events import Event, Failure, RunState
 from podium.runs.machine import (
     CancelRequested,
@@ -77,14 +77,14 @@ def _parameterized(state: State, what: Parameterized) -> Verdict:
         return f"the run is {state.phase}"
     if model not in state.live.waiting:
         return "the model is unknown, lost, or has its parameters"
-    calculations = [[each.name, each.period_seconds, each.offset_seconds] for each in what.calculations]
     problem = _problem(state, what)
     if problem:
         return end(state, what.now, RunState.FAILED, Failure(f"model {model} cannot take part: {problem}", model))
+    calculations = [[each.name, each.period_seconds, each.offset_seconds] for each in what.calculations]
+    told = Told(what.version, calculations, [list(each) for each in what.units])
     if len(state.live.waiting) == 1:
-        return _all_parameterized(state, what.now, {model: (what.version, calculations)})
-    data = {"model": model, "version": what.version, "calculations": calculations}
-    return (Event("model.parameterized", data, transient=True),)
+        return _all_parameterized(state, what.now, {model: told})
+    return (Event("model.parameterized", {"model": model, **told._asdict()}, transient=True),)
 
 
 def _problem(state: State, what: Parameterized) -> str | None:
@@ -97,18 +97,29 @@ def _problem(state: State, what: Parameterized) -> str | None:
 def _all_parameterized(
     state: State,
     now: float,
-    latest: Mapping[str, tuple[int, list[list[Any]]]],
+    latest: Mapping[str, Told],
     without: tuple[str, ...] = (),
 ) -> tuple[Event, ...]:
     parameters = {**state.live.parameters, **latest}
-    versions = {model: version for model, (version, _) in parameters.items() if version != 1}
-    calculations = {model: declared for model, (_, declared) in parameters.items() if declared}
+    versions = {model: told.version for model, told in parameters.items() if told.version != 1}
+    calculations = {model: told.calculations for model, told in parameters.items() if told.calculations}
     first = state.scheduled(without, rhythms(calculations, state.plan.step_seconds)).next(0, state.plan.steps)
     data = {"at": now, "versions": versions, "calculations": calculations, "skipped": first - 1}
+    if units := _units(parameters.values()):
+        data["units"] = units
     begun = Event("models.parameterized", data), Event("run.running", {"at": now})
     if first > state.plan.steps:
         return *begun, *end(state, now, RunState.SUCCEEDED, without=without)
     return begun
+
+
+def _units(told: Iterable[Told]) -> dict[str, dict[str, str]]:
+    """By measurement and field: many models have the same."""
+    units: dict[str, dict[str, str]] = {}
+    for each in told:
+        for measurement, name, unit in each.units:
+            units.setdefault(measurement, {})[name] = unit
+    return units
 
 
 def _answered(state: State, what: Answered) -> Verdict:

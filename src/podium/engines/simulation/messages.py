@@ -30,11 +30,15 @@ class ModelReady(Input):
 
 @dataclass(frozen=True, slots=True)
 class Parameterized(Input):
-    """A model has taken its parameters; speaks `version` of the protocol, calculates as declared, else every step."""
+    """A model has taken its parameters; speaks `version` of the protocol, calculates as declared, else every step.
+
+    `units` are those of its results, as measurement, field and unit.
+    """
 
     model: str
     version: int = 1
     calculations: tuple[Calculation, ...] = ()
+    units: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

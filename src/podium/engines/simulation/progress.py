@@ -26,6 +26,7 @@ class Progress:
         ended: models whose process has ended.
         error: why it failed or was cancelled, as JSON of a `Failure`; known from the moment it begins to end.
         repeated: steps that were repeated in a way that may change results.
+        units: of results, by measurement and field, as far as models tell them.
         left_behind: it ended without knowing that all models have.
     """
 
@@ -39,6 +40,7 @@ class Progress:
     error: Mapping[str, Json] | None = None
     repeated: tuple[int, ...] = ()
     left_behind: bool = False
+    units: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def exact(self) -> bool:
@@ -57,6 +59,7 @@ class Progress:
             "exact": self.exact,
             "repeated": list(self.repeated),
             "left_behind": self.left_behind,
+            "units": {measurement: dict(fields) for measurement, fields in self.units.items()},
         }
 
 
@@ -75,7 +78,7 @@ def _after(progress: Progress, event: Event) -> Progress:
         case "models.ready":
             return replace(progress, phase=Phase.PARAMETERIZING)
         case "models.parameterized":
-            return _done(replace(progress, phase=Phase.STEPPING), data["skipped"])
+            return _done(replace(progress, phase=Phase.STEPPING, units=data.get("units", {})), data["skipped"])
         case "step.finished":
             return _done(progress, data["step"] + data.get("skipped", 0))
         case "step.repeated":

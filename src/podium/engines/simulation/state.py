@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from podium.engines.simulation.document import SimulationDocument
 from podium.engines.simulation.schedule import Rhythm, Schedule
@@ -41,6 +41,14 @@ class Phase(StrEnum):
         return self in (Phase.FINISHING, Phase.REMOVING)
 
 
+class Told(NamedTuple):
+    """What a model tells of itself: version, calculations and units."""
+
+    version: int
+    calculations: list[list[Any]]
+    units: list[list[str]]
+
+
 @dataclass(slots=True)
 class Live:
     """What is known about the command of this phase (of this step) and not written down.
@@ -48,7 +56,7 @@ class Live:
     Args:
         waiting: the models that have not answered it.
         held_up: the models that say they wait, and for whom.
-        parameters: what models answered to their parameters: version and calculations, as they will be written down.
+        parameters: what models answered to their parameters, as it will be written down.
         outbox: the commands that are due and not confirmed.
         issued: it was put into the outbox, or may have been by a process before this one.
         timer: when something is to be sent (again).
@@ -64,7 +72,7 @@ class Live:
 
     waiting: set[str] = field(default_factory=set)
     held_up: dict[str, frozenset[str]] = field(default_factory=dict)
-    parameters: dict[str, tuple[int, list[list[Any]]]] = field(default_factory=dict)
+    parameters: dict[str, Told] = field(default_factory=dict)
     outbox: dict[str, Command] = field(default_factory=dict)
     issued: bool = False
     timer: float | None = None
