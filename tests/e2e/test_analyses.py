@@ -81,6 +81,17 @@ async def test_a_playbook_is_run_and_looked_at_from_the_terminal(podium: Termina
         "metis/analysis-a1f/cleaned-2",
         "metis/analysis-a1f/regressed-3",
     ]
+    assert "job 2 cleaning succeeded" in ended.err
+    assert " .podium/artifacts/metis/analysis-a1f\n" in ended.err
+    assert f"podium results {ended.json['id']} --artifacts DIRECTORY" in ended.err
+    listed = await podium("results", "last")
+    assert "2 cleaning     cleaned-data     metis/analysis-a1f/cleaned-2/" in listed.out
+    saved = await podium("results", "last", "--artifacts", "mine")
+    assert saved.code == 0, saved.err
+    assert sorted(path.parent.name for path in (podium.directory / "mine" / "metis").rglob("*.*")) == [
+        "cleaned-2",
+        "regressed-3",
+    ]
     looked = await podium("validate", "playbook.json")
     assert looked.code == 0, looked.err
     assert "could be better: jobs[0] (step 1).label: nothing is known of this dataset" in looked.err + looked.out

@@ -100,6 +100,10 @@ async def test_the_example_and_again_with_another_price(podium: Terminal) -> Non
     assert "--- report" in logs.out
     assert f"all of it costs {first['report']['cost']} euros" in logs.out
 
+    returned = await podium("results", run["id"], "--json")
+    assert returned.json["jobs"]["report"] == first["report"]
+    assert f'"cost": {first["report"]["cost"]}' in (await podium("results", run["id"])).out
+
     edit = ("--from", "prices", "--edit", "prices.arguments.night=0.5")
     again = await podium("restart", run["id"], *edit, "--json")
     assert again.code == 0, again.err

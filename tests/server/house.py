@@ -24,6 +24,7 @@ from podium.server.doorway import KnownHosts
 from podium.server.feed import Feed
 from podium.server.listen import Listener, bind
 from podium.server.parts import Parts
+from podium.stores.artifacts_directory import DirectoryArtifacts
 from podium.stores.registry import Registry
 from podium.stores.series_duckdb import DuckDbSeries
 from tests.runs.counting import CountingMachine, CountingPerformer, counting
@@ -122,11 +123,13 @@ async def housed(directory: Path, *, never: frozenset[str] = frozenset(), **more
         lines = [f"{run} says {number}\n" for number in range(5)]
         return {"model-1": "".join(lines[-tail:] if tail else lines)}
 
+    artifacts = DirectoryArtifacts(directory / "artifacts")
     parts = Parts(
         journal=journal,
         feed=feed,
         dialects=[dialect],
         series=series,
+        artifacts=lambda: artifacts,
         registry=registry,
         auth=auth,
         known_hosts=KnownHosts("127.0.0.1", ["podium.example"]),

@@ -72,6 +72,12 @@ class TestEveryStore:
         await store.write(f"{bucket}/analysis-1/cleaned-3/part", b"")
         assert await store.list(bucket) == [f"{bucket}/analysis-1/cleaned-3/part"]
 
+    async def test_sizes_are_told_of_objects_and_not_of_folders(self, store, bucket):
+        await store.make_folder(f"{bucket}/a")
+        await store.write(f"{bucket}/a/two", b"12")
+        await store.write(f"{bucket}/a/none", b"")
+        assert list((await store.sizes(f"{bucket}/a")).items()) == [(f"{bucket}/a/none", 0), (f"{bucket}/a/two", 2)]
+
     async def test_a_bucket_is_made(self, store, bucket):
         await store.make_folder(bucket)
         await store.make_folder(bucket)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from podium import __version__
-from podium.cli import clients, graphs, jobs, models, run, serve
+from podium.cli import clients, graphs, jobs, models, results, run, serve
 from podium.cli.screen import complain
 from podium.errors import PodiumError
 
@@ -43,6 +43,7 @@ run.add_to(app)
 serve.add_to(app)
 clients.add_to(app)
 jobs.add_to(app)
+results.add_to(app)
 graphs.add_to(app)
 models.add_to(app)
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from podium.cli import options
-from podium.cli.screen import as_json, escape, moment, out, say, state, summary
+from podium.cli.screen import as_json, escape, moment, out, say, state
 from podium.cli.serve import run_loop
 
 if TYPE_CHECKING:
     from podium.cli.following import Show
-    from podium.cli.reach import Client
     from podium.settings import Settings
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (status, events, logs, cancel, results):
+    for command in (status, events, logs, cancel):
         app.command()(command)
 
 
@@ -60,18 +56,6 @@ def logs(
 def cancel(run: options.Run, data: options.Data = None, models: options.Models = None) -> None:
     """Have a run end, and wait for it."""
     run_loop(_cancel(options.settings(data=data, models=models), run))
-
-
-def results(
-    run: options.Run,
-    csv: Annotated[Path | None, typer.Option(help="Write CSV files into this directory.")] = None,
-    parquet: Annotated[Path | None, typer.Option(help="Write Parquet files into this directory.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw a plot into this PNG file.")] = None,
-    json: options.Json = False,
-    data: options.Data = None,
-) -> None:
-    """Print a summary of a run's results; save them as files, or as a plot."""
-    run_loop(_results(options.settings(data=data), run, csv, parquet, plot, json=json))
 
 
 async def _one(settings: Settings, run: str, *, json: bool) -> None:
@@ -238,41 +222,3 @@ async def _cancel(settings: Settings, run: str) -> int:
         return 0
     say(f"it was told to end, but the Podium that conducted it was stopped before that, or is gone; {GOES_ON}")
     return DETACHED
-
-
-async def _results(
-    settings: Settings, run: str, csv: Path | None, parquet: Path | None, plot: Path | None, *, json: bool
-) -> None:
-    from podium.cli.reach import anybody, named
-    from podium.cli.run import write
-
-    async with anybody(settings, at_results=True) as client:
-        run = await named(client, run)
-        path = f"/api/v1/runs/{run}/results"
-        if csv is not None:
-            await _save(client, path, "csv", csv)
-        if parquet is not None:
-            await _save(client, path, "parquet", parquet)
-        if plot is not None:
-            write(plot, (await client.get(f"/api/v1/runs/{run}/plot.png")).content)
-            say(f"{plot}")
-        if csv or parquet or plot:
-            return
-        found: dict[str, Any] = await client.json(path, limit=1000 if json else 0)
-    if json:
-        as_json(found)
-    elif found["summary"]:
-        summary(found["summary"])
-    else:
-        say("this run has no results (yet)")
-
-
-async def _save(client: Client, path: str, format: str, directory: Path) -> None:  # noqa: A002
-    _unpack((await client.get(path, format=format)).content, directory)
-
-
-def _unpack(content: bytes, directory: Path) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        for name in archive.namelist():
-            say(archive.extract(name, directory))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -140,7 +140,7 @@ def again(run: Mapping[str, Any], given: str) -> list[str]:
     return [f"{typed:{width}}  # {why}" for typed, why in ways]
 
 
-def labelled(label: str, lines: Iterator[str] | list[str], width: int = 9) -> Iterator[str]:
+def labelled(label: str, lines: Iterable[str], width: int = 9) -> Iterator[str]:
     for number, line in enumerate(lines):
         yield f"{'' if number else label:{width}}{line}"
 

@@ -220,7 +220,7 @@ async def _conclude(client: Client, settings: Settings, run: dict[str, Any], *, 
         models = f" --models {shlex.quote(str(settings.models))}" if ours and settings.models else ""
         conclude(run, data_option(settings), models, json=json)
     try:
-        await _show_results(client, settings, id_, json=json)
+        await _show_results(client, settings, run, json=json)
     except Unavailable as error:  # whoever conducted it has just gone; how the run ended is known all the same
         say(f"results  {error}")
     say(f"logs     podium logs {id_}{data_option(settings)}")
@@ -228,14 +228,23 @@ async def _conclude(client: Client, settings: Settings, run: dict[str, Any], *, 
         as_json(run)
 
 
-async def _show_results(client: Client, settings: Settings, run: str, *, json: bool) -> None:
-    found = (await client.json(f"/api/v1/runs/{run}/results", limit=0))["summary"]
+async def _show_results(client: Client, settings: Settings, run: dict[str, Any], *, json: bool) -> None:
+    id_, given = run["id"], data_option(settings)
+    found = (await client.json(f"/api/v1/runs/{id_}/results", limit=0))["summary"]
     if found:
-        plot = await _plot(client, settings, run)
+        plot = await _plot(client, settings, id_)
         if not json:
             summary(found)
         say(f"plot     {plot}")
-        say(f"results  podium results {run} --csv DIRECTORY{data_option(settings)}")
+        say(f"results  podium results {id_} --csv DIRECTORY{given}")
+    elif "jobs" in run.get("progress", {}):
+        from podium.cli.jobs import labelled
+        from podium.cli.results import where
+
+        kept = await client.json(f"/api/v1/runs/{id_}/artifacts")
+        for line in labelled("files", where(kept) if kept["artifacts"] else ()):
+            say(line)
+        say(f"results  podium results {id_}{' --artifacts DIRECTORY' if kept['artifacts'] else ''}{given}")
 
 
 async def _plot(client: Client, settings: Settings, run: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -92,4 +93,20 @@ def summary(lines: list[dict[str, Any]]) -> None:
     for line in lines:
         numbers = (number(line[key]) for key in ("objects", "count", "min", "mean", "max", "last"))
         table.add_row(line["measurement"], line["field"], line["unit"] or "", *numbers)
+    out().print(table)
+
+
+def plain_table(left: Sequence[str], right: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Columns of text, those of numbers on the `right`."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in left:
+        table.add_column(title)
+    for title in right:
+        table.add_column(title, justify="right")
+    for row in rows:
+        table.add_row(*map(Text, row))
     out().print(table)

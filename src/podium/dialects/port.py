@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from fastapi import APIRouter
 
 from podium.errors import Fault
-from podium.runs.events import Submission
+from podium.runs.events import Json, Submission
 from podium.runs.machine import Machine, Performer
 
 
@@ -76,4 +76,20 @@ class Advises(Protocol):
 
     async def advice(self, content: bytes) -> list[Fault]:
         """What could be better. Raises: DocumentRefused, for what could be run and still is not right."""
+        ...
+
+
+class Kept(NamedTuple):
+    """What a job has left in the artifact store, and in which folder."""
+
+    what: str
+    folder: str
+
+
+@runtime_checkable
+class Keeps(Protocol):
+    """A dialect whose jobs keep things in the artifact store."""
+
+    def kept(self, result: Json) -> Sequence[Kept]:
+        """What a job has left there, by its result."""
         ...

@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from podium import __version__
 from podium.errors import NotFound
 from podium.jobs.port import RESULT_BYTES
-from podium.server import flows, health, live, page, problems, reference, registry, runs, session
+from podium.server import artifacts, flows, health, live, page, problems, reference, registry, runs, session
 from podium.server.doorway import Doorway
 from podium.server.parts import Parts
 from podium.server.story import Stories
@@ -62,7 +62,7 @@ def _fastapi(parts: Parts, metrics: health.Metrics) -> FastAPI:
     app.include_router(health.routes(parts, metrics))
     app.include_router(session.routes(parts), prefix=API, max_body_size=LARGEST_PARSED)
     app.include_router(session.owner_routes(parts.stop, parts.link), prefix=API)
-    for router in (runs.routes(parts, stories), live.routes(parts)):
+    for router in (runs.routes(parts, stories), artifacts.routes(parts, stories), live.routes(parts)):
         app.include_router(router, prefix=API, dependencies=known)
     for router in (flows.routes(parts, stories), registry.routes(parts)):
         app.include_router(router, prefix=API, dependencies=known, max_body_size=LARGEST_PARSED)

@@ -51,19 +51,24 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
         state: State = None,
         offset: Annotated[int, Query(ge=0, description="The `next` of the page before.")] = 0,
         limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 100,
+        results: Annotated[bool, Query(description="With what they returned; only those that have.")] = False,
     ) -> dict[str, Json]:
         found, plan, _ = await graph(run)
         wanted = await stories.jobs(found, state)
         end = offset + limit
-        return {"jobs": [*wanted[offset:end]], "next": end if len(wanted) > end else None, "total": len(plan.jobs)}
+        page: list[Json] = [*wanted[offset:end]]
+        if results:
+            returned = await stories.results(found, {str(job["job"]) for job in wanted[offset:end]})
+            page = [{**job, "result": returned[name]} for job in wanted[offset:end] if (name := job["job"]) in returned]
+        return {"jobs": page, "next": end if len(wanted) > end else None, "total": len(plan.jobs)}
 
     @router.get("/runs/{run}/jobs/{node}", summary="A job, or one item of it (`train[3]`): what it is told, its result")
     async def job(run: str, node: str) -> dict[str, Json]:
-        _, plan, story = await graph(run)
+        found, plan, story = await graph(run)
         name, index = nodes.asked(node) or (node, None)
         if name not in plan.jobs:
             raise NotFound(f"this run has no job {name!r}", where=run)
-        whole = await _result(parts, plan, run, name)
+        whole = (await stories.results(found, [name])).get(name)
         told: Json = call_shown(plan.jobs[name].get("call", {}))
         shown = {**job_shown(plan, story, name), "job": node, "call": told}
         if index is None:
@@ -137,22 +142,3 @@ async def _events(parts: Parts, run: str) -> AsyncIterator[Recorded]:
         after = page[-1].position
         for recorded in page:
             yield recorded
-
-
-async def _result(parts: Parts, plan: Plan, run: str, name: str) -> Json:
-    """What a job returned; if it has items, the list of what these did so far."""
-    reused = plan.flow.get("reuse", {})
-    found: Json = reused.get(name)
-    if name in reused:
-        return found
-    async for recorded in _events(parts, run):
-        data = recorded.event.data
-        if recorded.event.type == "job.expanded" and data["job"] == name:
-            found = [None] * data["items"]
-        elif recorded.event.type == "job.succeeded":
-            of, number = nodes.split(data["job"])
-            if of == name and number is None:
-                found = data["result"]
-            elif of == name and number is not None and isinstance(found, list):
-                found[number] = data["result"]
-    return found

@@ -18,6 +18,7 @@ from podium.runs.journal import Journal
 from podium.server.auth import Auth
 from podium.server.doorway import KnownHosts
 from podium.server.feed import Feed
+from podium.stores.artifacts import Artifacts
 from podium.stores.registry import Registry
 from podium.stores.series import SeriesStore
 
@@ -27,6 +28,7 @@ class Parts:
     """The parts of one Podium.
 
     Args:
+        artifacts: opens what jobs keep their data in, if it is not open yet.
         conductor: None where runs are only looked at.
         logs: what the models of a run wrote, by model, all or the last lines.
         health: by part, what is wrong with it in words, or None.
@@ -41,6 +43,7 @@ class Parts:
     feed: Feed
     dialects: Sequence[Dialect]
     series: SeriesStore
+    artifacts: Callable[[], Artifacts]
     registry: Registry
     auth: Auth
     known_hosts: KnownHosts

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import FileResponse
-from starlette.background import BackgroundTask
 
 from podium.errors import DocumentRefused, Fault, NotFound
 from podium.runs.events import Json, Run, RunState, Submission
 from podium.server.doorway import TRUSTED
+from podium.server.handed import Handed
 from podium.server.parts import Parts
 from podium.server.story import Stories
 from podium.stores.series import Filter, Units, iso
@@ -121,9 +120,9 @@ async def drawn(parts: Parts, run: Run, units: Units) -> Response:
     """A plot of a run's results. Raises: NotFound, when there are none."""
     from podium.stores.plot import plot_run
 
-    async with _Kept() as kept:
-        path = await plot_run(parts.series, run.id, kept.directory / "plot.png", title=run.name, units=units)
-        return kept.response(path, "image/png", "inline")
+    async with Handed() as handed:
+        path = await plot_run(parts.series, run.id, handed.directory / "plot.png", title=run.name, units=units)
+        return handed.response(path, "image/png", "inline")
 
 
 async def _summary(parts: Parts, run: Run, units: Units) -> list[Json]:
@@ -164,40 +163,16 @@ async def _rows(parts: Parts, run: Run, wanted: Filter, limit: int) -> list[Json
 
 async def _zipped(parts: Parts, run: Run, format: Literal["csv", "parquet"]) -> Response:  # noqa: A002
     export = parts.series.export_csv if format == "csv" else parts.series.export_parquet
-    async with _Kept() as kept:
-        files = await export(run.id, kept.directory)
+    async with Handed() as handed:
+        files = await export(run.id, handed.directory)
         if not files:
             raise NotFound("this run has no results (yet)", where=run.id)
-        archive = kept.directory / f"{run.id}.zip"
+        archive = handed.directory / f"{run.id}.zip"
         await asyncio.to_thread(_zip, archive, files)
-        return kept.response(archive, "application/zip", "attachment")
+        return handed.response(archive, "application/zip", "attachment")
 
 
 def _zip(archive: Path, files: list[Path]) -> None:
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         for path in files:
             file.write(path, path.name)
-
-
-class _Kept:
-    """A directory that lasts until the response made in it was sent, or could not be made."""
-
-    async def __aenter__(self) -> Self:
-        self._directory = tempfile.TemporaryDirectory(prefix="podium-")
-        self.directory = Path(self._directory.name)
-        self._handed_over = False
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if not self._handed_over:
-            self._directory.cleanup()
-
-    def response(self, path: Path, media_type: str, disposition: str) -> Response:
-        self._handed_over = True
-        return FileResponse(
-            path,
-            media_type=media_type,
-            filename=path.name,
-            content_disposition_type=disposition,
-            background=BackgroundTask(self._directory.cleanup),
-        )

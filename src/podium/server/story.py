@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from podium.engines.flow import nodes
 from podium.engines.flow import progress as flow
 from podium.engines.flow.state import Phase
 from podium.engines.simulation import progress as simulation
@@ -110,6 +111,26 @@ class Stories:
         plan, story = await self.plan(run), await self.of(run)
         every = (job_shown(plan, story, name) for name in plan.jobs)
         return [job for job in every if state in (None, job["state"])]
+
+    async def results(self, run: Run, jobs: Collection[str]) -> dict[str, Json]:
+        """What jobs returned; of one with items, the list of what these did so far."""
+        reused = (await self.plan(run)).flow.get("reuse", {})
+        found: dict[str, Any] = {name: reused[name] for name in jobs if name in reused}
+        after = 0
+        while page := await self._journal.events(run.id, after=after):
+            after = page[-1].position
+            for recorded in page:
+                type_, data = recorded.event.type, recorded.event.data
+                name, item = nodes.split(str(data.get("job", "")))
+                if name not in jobs:
+                    continue
+                if type_ == "job.expanded":
+                    found[name] = [None] * data["items"]
+                elif type_ == "job.succeeded" and item is None:
+                    found[name] = data["result"]
+                elif type_ == "job.succeeded":
+                    found[name][item] = data["result"]
+        return found
 
     async def plan(self, run: Run) -> Plan:
         """Raises: Conflict, when it is none of jobs."""

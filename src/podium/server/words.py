@@ -52,6 +52,16 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"
 
 
+def size(count: int) -> str:
+    """Of so many bytes."""
+    shown, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB"):
+        if shown < 1000:
+            break
+        shown, unit = shown / 1000, larger
+    return f"{count} B" if unit == "B" else f"{shown:.1f} {unit}"
+
+
 def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 

@@ -100,6 +100,7 @@ class Stack:
             if at_results:
                 await self._open_series()
             self._jobs.expect_calls(f"http://{results.LOOPBACK}")  # nobody will be told of it
+            self._opened.push_async_callback(self._jobs.close, keep_services=True)
             house = self._make_house(Unlinked(), ForModels("", 0), 0)
             self._dialects = [make(house) for make in DIALECTS]
             await self._feed.start()
@@ -217,6 +218,7 @@ class Stack:
             feed=self._feed,
             dialects=self._dialects,
             series=self._series,
+            artifacts=lambda: self._jobs.artifacts,
             registry=self._registry,
             auth=self._auth,
             known_hosts=KnownHosts(self.settings.host, self.settings.hosts),

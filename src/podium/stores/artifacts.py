@@ -39,6 +39,10 @@ class Artifacts(Protocol):
         """The objects below, by their whole paths, sorted. Folders are none; what does not exist has none."""
         ...
 
+    async def sizes(self, path: str) -> dict[str, int]:
+        """The same objects, with their bytes."""
+        ...
+
     async def remove(self, path: str) -> None:
         """One object. Nothing happens when it is not there."""
         ...

@@ -39,8 +39,11 @@ class DirectoryArtifacts:
         await self._do(path, lambda: self._make([bucket, *key.split("/")] if key else [bucket]))
 
     async def list(self, path: str) -> list[str]:
+        return list(await self.sizes(path))
+
+    async def sizes(self, path: str) -> dict[str, int]:
         bucket, key = folder(path)
-        return await self._do(path, lambda: sorted(self._found(f"{bucket}/{key}".removesuffix("/"))))
+        return await self._do(path, lambda: dict(sorted(self._found(f"{bucket}/{key}".removesuffix("/")))))
 
     async def remove(self, path: str) -> None:
         bucket, key = place(path)
@@ -71,22 +74,22 @@ class DirectoryArtifacts:
         with self._opened(names, make=True):
             pass
 
-    def _found(self, path: str) -> Iterator[str]:
+    def _found(self, path: str) -> Iterator[tuple[str, int]]:
         with suppress(FileNotFoundError, NotADirectoryError), self._opened(path.split("/")) as top:
             for below, _, names, at in os.fwalk(".", dir_fd=top, onerror=_unless_gone):
                 for name in names:
-                    if _is_file(name, at):
-                        yield str(PurePosixPath(path, below, name))
+                    if (size := _size(name, at)) is not None:
+                        yield str(PurePosixPath(path, below, name)), size
 
     def _remove(self, names: Sequence[str], name: str) -> None:
         with suppress(FileNotFoundError, NotADirectoryError), self._opened(names) as at:
-            if _is_file(name, at):
+            if _size(name, at) is not None:
                 os.unlink(name, dir_fd=at)
                 os.fsync(at)
 
     def _read(self, names: Sequence[str], name: str) -> bytes:
         with suppress(FileNotFoundError, NotADirectoryError), self._opened(names) as at:
-            if _is_file(name, at):
+            if _size(name, at) is not None:
                 with open(os.open(name, _READ, dir_fd=at), "rb") as file:  # noqa: PTH123 - from a directory we hold
                     return file.read()
         raise NotFound("there is no such artifact", where="/".join([*names, name]))
@@ -135,11 +138,13 @@ def _make_directory(name: str, at: int) -> None:
         os.fsync(at)
 
 
-def _is_file(name: str, at: int) -> bool:
+def _size(name: str, at: int) -> int | None:
+    """None, when there is no such file."""
     try:
-        return stat.S_ISREG(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode)
+        found = os.stat(name, dir_fd=at, follow_symlinks=False)
     except FileNotFoundError:
-        return False
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _unless_gone(error: OSError) -> None:

@@ -76,17 +76,20 @@ class S3Artifacts:
                 await self._make_bucket(s3, bucket)
 
     async def list(self, path: str) -> list[str]:
+        return list(await self.sizes(path))
+
+    async def sizes(self, path: str) -> dict[str, int]:
         bucket, key = folder(path)
-        found: list[str] = []
+        found: dict[str, int] = {}
         async with self._s3(path) as s3:
             pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{key}/" if key else "")
             try:
                 async for page in pages:
-                    found += [f"{bucket}/{entry['Key']}" for entry in page.get("Contents", ())]
+                    found |= {f"{bucket}/{entry['Key']}": entry["Size"] for entry in page.get("Contents", ())}
             except ClientError as error:
                 if _code(error) not in _ABSENT:
                     raise
-        return sorted(path for path in found if not path.endswith("/"))
+        return {path: found[path] for path in sorted(found) if not path.endswith("/")}
 
     async def remove(self, path: str) -> None:
         bucket, key = place(path)

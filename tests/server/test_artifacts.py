@@ -1,0 +1,85 @@
+"""What jobs have left in the artifact store, as it is listed and handed out."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import httpx
+import pytest
+
+from podium.dialects.port import Kept, Kind
+from podium.runs.events import Event, Submission
+from podium.stores.artifacts_directory import DirectoryArtifacts
+from tests.runs.counting import CountingMachine
+from tests.server.house import House
+
+FILES = {"metis/analysis-a/cleaned-2/part-0.csv": b"a,b\n", "metis/analysis-a/cleaned-2/model.json": b"{}"}
+
+
+@pytest.fixture
+async def analysis(house: House, tmp_path: Path) -> str:
+    """A run of two jobs, of which one has left files."""
+    house.dialect.kinds = {**house.dialect.kinds, "test.flow": Kind("test.flow", CountingMachine(), house.performer)}
+    house.dialect.kept = lambda result: [Kept("data", result["path"])] if "path" in result else []  # type: ignore[attr-defined]
+    jobs = {"1": {"kind": "test.dataset"}, "2": {"kind": "test.cleaning", "after": ["1"]}}
+    await house.journal.submit(Submission("a", "test.flow", "a", {"flow": {"jobs": jobs}}))
+    done = [
+        Event("job.succeeded", {"job": "2", "attempt": 1, "at": 2.0, "result": {"path": "metis/analysis-a/cleaned-2"}}),
+        Event("job.succeeded", {"job": "1", "attempt": 1, "at": 1.0, "result": {}}),
+    ]
+    await house.journal.append("a", [Event("run.started", {"jobs": 2, "at": 0.0}), *done])
+    store = DirectoryArtifacts(tmp_path / "artifacts")
+    for path, content in {**FILES, "metis/analysis-b/cleaned-2/part-0.csv": b"of another"}.items():
+        await store.write(path, content)
+    return "a"
+
+
+async def test_what_jobs_have_left_is_listed_with_its_size(analysis: str, http: httpx.AsyncClient) -> None:
+    found = (await http.get(f"/api/v1/runs/{analysis}/artifacts")).json()
+    assert found["store"].startswith("file://")
+    common = {"job": "2", "kind": "test.cleaning", "what": "data"}
+    assert found["artifacts"] == [
+        {**common, "path": "metis/analysis-a/cleaned-2/model.json", "size": 2},
+        {**common, "path": "metis/analysis-a/cleaned-2/part-0.csv", "size": 4},
+    ]
+
+
+async def test_all_of_it_is_handed_out_as_one_file(analysis: str, http: httpx.AsyncClient) -> None:
+    answer = await http.get(f"/api/v1/runs/{analysis}/artifacts", params={"format": "zip"})
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == FILES
+
+
+async def test_one_is_handed_out_and_never_shown(analysis: str, http: httpx.AsyncClient) -> None:
+    answer = await http.get(f"/api/v1/runs/{analysis}/artifacts/metis/analysis-a/cleaned-2/part-0.csv")
+    assert answer.content == b"a,b\n"
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert answer.headers["content-type"] == "application/octet-stream"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "metis/analysis-b/cleaned-2/part-0.csv",
+        "metis/analysis-a/cleaned-2",
+        "metis/analysis-a/cleaned-2/none",
+        "metis/analysis-a/cleaned-2/..%2F..%2Fanalysis-b/cleaned-2/part-0.csv",
+    ],
+)
+async def test_what_no_job_of_the_run_has_left_is_not_handed_out(
+    analysis: str, http: httpx.AsyncClient, path: str
+) -> None:
+    assert (await http.get(f"/api/v1/runs/{analysis}/artifacts/{path}")).status_code in (404, 422)
+
+
+async def test_a_run_without_any_says_so(house: House, http: httpx.AsyncClient) -> None:
+    await house.journal.submit(Submission("b", "test.other", "b", {}))
+    assert (await http.get("/api/v1/runs/b/artifacts")).json()["artifacts"] == []
+    assert (await http.get("/api/v1/runs/b/artifacts?format=zip")).status_code == 404
+
+
+async def test_jobs_are_told_with_what_they_returned(analysis: str, http: httpx.AsyncClient) -> None:
+    found = (await http.get(f"/api/v1/runs/{analysis}/jobs?results=true")).json()["jobs"]
+    assert {job["job"]: job["result"] for job in found} == {"1": {}, "2": {"path": "metis/analysis-a/cleaned-2"}}
