@@ -109,6 +109,19 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"time_step_seconds": -60}, "time_step_seconds", "greater than 0"),
     ({"time_step_seconds": 0.5}, "time_step_seconds", "must be a whole number (not 0.5)"),
     ({"time_step_seconds": None}, "time_step_seconds", "is missing"),
+    *[
+        ({key: True}, key, "must be a number, not true or false")
+        for key in (
+            "time_step_seconds",
+            "nr_of_time_steps",
+            "max_step_calc_time_minutes",
+            "keep_logs_hours",
+            "settle_ms",
+        )
+    ],
+    ({"calculation_services": [service(nr_of_models=True)]}, f"{SERVICE}.nr_of_models", "not true or false"),
+    ({"calculation_services": [service("")]}, f"{SERVICE}.esdl_type", "must have at least 1 character"),
+    ({"start_date": "2023-01-25 00:00:00.5"}, "start_date", "between two seconds"),
     ({"nr_of_time_steps": 0}, "nr_of_time_steps", "greater than 0"),
     ({"nr_of_time_steps": -3}, "nr_of_time_steps", "greater than 0"),
     ({"nr_of_time_steps": None}, "nr_of_time_steps", "is missing"),

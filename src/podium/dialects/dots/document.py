@@ -38,6 +38,17 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TELLING = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|(^|_)(KEY|PWD|AUTH)(_|$)", re.IGNORECASE)
 
 
+def _no_truth(given: Any) -> Any:
+    """Numbers may be texts, as the field's orchestrator takes them too; nobody means 1 by `true`."""
+    if isinstance(given, bool):
+        raise ValueError("must be a number, not true or false")  # noqa: TRY004  # pydantic wants it so
+    return given
+
+
+Whole = Annotated[int, BeforeValidator(_no_truth)]
+Number = Annotated[float, BeforeValidator(_no_truth)]
+
+
 class EnvironmentVariable(BaseModel):
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
@@ -77,17 +88,17 @@ class DeclaredCalculation(BaseModel):
     """A calculation that is not due in every step, for services that do not tell of it themselves."""
 
     name: str = ""
-    period_seconds: int = Field(gt=0)
-    offset_seconds: int = Field(default=0, ge=0)
+    period_seconds: Whole = Field(gt=0)
+    offset_seconds: Whole = Field(default=0, ge=0)
 
 
 class CalculationService(BaseModel):
     model_config = ConfigDict(extra="allow")  # handed on to the models as posted
 
-    esdl_type: str
+    esdl_type: str = Field(min_length=1)
     calc_service_name: str
     service_image_url: str
-    nr_of_models: int = Field(default=1, ge=0)
+    nr_of_models: Whole = Field(default=1, ge=0)
     additional_env_variable: Annotated[
         list[EnvironmentVariable], Field(max_length=MOST_ENTRIES), BeforeValidator(_listed)
     ] = []
@@ -113,19 +124,19 @@ class Body(BaseModel):
 
     name: str = Field(min_length=1, max_length=200)
     start_date: str
-    time_step_seconds: int | None = Field(default=None, gt=0)
-    nr_of_time_steps: int | None = Field(default=None, gt=0)
-    simulation_duration_in_seconds: int | None = Field(default=None, gt=0)
-    max_step_calc_time_minutes: float = Field(default=10, gt=0, le=A_YEAR / 60)
-    keep_logs_hours: float = Field(default=24.0, ge=0, le=10 * A_YEAR / 3600)
+    time_step_seconds: Whole | None = Field(default=None, gt=0)
+    nr_of_time_steps: Whole | None = Field(default=None, gt=0)
+    simulation_duration_in_seconds: Whole | None = Field(default=None, gt=0)
+    max_step_calc_time_minutes: Number = Field(default=10, gt=0, le=A_YEAR / 60)
+    keep_logs_hours: Number = Field(default=24.0, ge=0, le=10 * A_YEAR / 3600)
     log_level: str = "info"
     calculation_services: list[CalculationService] = Field(min_length=1, max_length=MOST_ENTRIES)
     esdl_base64string: str
 
     on_model_failure: Literal["fail", "continue"] = "fail"
-    ready_timeout_seconds: float | None = Field(default=None, gt=0, le=A_YEAR)
-    end_timeout_seconds: float | None = Field(default=None, gt=0, le=A_YEAR)
-    settle_ms: float | None = Field(default=None, ge=0, le=60_000)
+    ready_timeout_seconds: Number | None = Field(default=None, gt=0, le=A_YEAR)
+    end_timeout_seconds: Number | None = Field(default=None, gt=0, le=A_YEAR)
+    settle_ms: Number | None = Field(default=None, ge=0, le=60_000)
 
     @field_validator("name")
     @classmethod
@@ -145,6 +156,8 @@ class Body(BaseModel):
             raise ValueError(f"{text!r} is not a date; write it as {A_DATE}") from None
         if not EARLIEST <= when < LATEST:
             raise ValueError(f"{text!r} lies outside the years {EARLIEST.year} to {LATEST.year - 1}")
+        if when.microsecond:
+            raise ValueError(f"{text!r} lies between two seconds; steps begin at whole ones")
         return text
 
     @field_validator("log_level")
