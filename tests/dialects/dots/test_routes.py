@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import json
 import zipfile
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +47,7 @@ class House:
 
     def __init__(self, journal: Journal) -> None:
         self.bus = Written()
+        self.journal = journal
         self.logs: list[tuple[str, str, str]] = []
         self.results: dict[str, str] = {}
         desk = Desk(
@@ -232,6 +236,16 @@ async def test_an_unknown_simulation_is_not_found(http: httpx.AsyncClient, metho
     answer = await http.request(method, f"{PREFIX}/{path}")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_the_list_is_whole_however_long(house: House, http: httpx.AsyncClient) -> None:
+    submission = await house.dialect.read(json.dumps(body()).encode())
+    ids = [f"many-{number}" for number in range(1100)]
+    await asyncio.gather(*(house.journal.submit(replace(submission, id=one)) for one in ids))
+    for _ in range(2):  # read, and remembered
+        listed = (await http.get(f"{PREFIX}/")).json()["simulations"]
+        assert {one["simulation_id"] for one in listed} == {*ids}
+        assert len(listed) == len(ids)
 
 
 async def test_queued_simulations_run_one_after_another(house: House, http: httpx.AsyncClient) -> None:

@@ -11,7 +11,7 @@ from podium.runs.events import Recorded, Run, Submission
 
 
 class ListRuns(Protocol):
-    async def __call__(self, *, kind: str | None, limit: int) -> list[Run]: ...
+    async def __call__(self, *, kind: str | None, before: float | None, limit: int) -> list[Run]: ...
 
 
 class ListEvents(Protocol):

@@ -23,7 +23,7 @@ FAILED = "(a) model(s) terminated with an error, the simulation has been termina
 
 OMITTED = "omitted"
 PAGE = 1000
-KEPT = 512
+KEPT = 4096  # a client that looks at all of them does so again and again
 
 
 class SimulationStatus(Body):
@@ -43,6 +43,7 @@ class Progress:
     Args:
         settle: a step is calculated from this long after what came before it.
         next_step: the step that comes after `text`, from `since` on.
+        over: there is no more to take.
     """
 
     steps: int
@@ -51,10 +52,12 @@ class Progress:
     text: str = REGISTERED
     next_step: int | None = None
     since: float = 0.0
+    over: bool = False
 
     def take(self, recorded: Recorded) -> None:
         if recorded.position > self.position:
             self.position = recorded.position
+            self.over = recorded.event.ends
             self._take(recorded.event)
 
     def _take(self, event: Event) -> None:
@@ -106,7 +109,12 @@ class Statuses:
 
     async def all(self) -> list[dict[str, Any]]:
         """The status of every simulation, the newest first, without the ESDL."""
-        return [await self._short(run) for run in await self._desk.runs(kind=KIND, limit=PAGE)]
+        found: list[dict[str, Any]] = []
+        before: float | None = None
+        while page := await self._desk.runs(kind=KIND, before=before, limit=PAGE):
+            found += [await self._short(run) for run in page]
+            before = page[-1].submitted
+        return found
 
     async def cancelled(self, simulation: str) -> dict[str, Any]:
         """End it, if it has not ended. Raises: NotFound."""
@@ -130,7 +138,7 @@ class Statuses:
 
     async def _short(self, run: Run) -> dict[str, Any]:
         progress, body = await self._known(run.id)
-        while page := await self._desk.events(run.id, after=progress.position, limit=PAGE):
+        while not progress.over and (page := await self._desk.events(run.id, after=progress.position, limit=PAGE)):
             for recorded in page:
                 progress.take(recorded)
             if len(page) < PAGE:
