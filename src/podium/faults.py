@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 from podium.errors import DocumentRefused, Fault
 
 SHOWN = 20
+_SEARCHED = 2000  # names
 _LOOKED_AT = 100  # keys; whoever has more strange ones has not misspelt them
 
 _END_OF_KEY = re.compile(r"[.\[ ]")
@@ -84,6 +86,12 @@ def misspelt(given: Iterable[str], names: Collection[str]) -> dict[str, str]:
     strange = [key for key in given if key not in names and len(key) <= longest][:_LOOKED_AT]
     near = ((key, get_close_matches(key, missing, 1, 0.8)) for key in strange)
     return {key: found[0] for key, found in near if found}
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """A hint at what may have been meant."""
+    found = get_close_matches(name, list(islice(names, _SEARCHED)), 1, 0.6)
+    return f"Did you mean {found[0]}?" if found else None
 
 
 def in_order(faults: Iterable[Fault], given: Mapping[str, Any]) -> list[Fault]:

@@ -138,6 +138,52 @@ async def test_from_a_job_with_another_parameter_the_rest_is_reused(tmp_path: Pa
         assert toolkit == [{"depth": 7, "job-id": "job-3"}]
 
 
+async def test_edits_that_make_no_playbook_are_refused_before_anything_is_stored(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as (podium, _):
+        run = await submitted(podium, short())
+        await podium.ended(run)
+        for edit, where in [
+            ({"3": {"title": "nonsense"}}, "jobs[2] (step 3).title"),
+            ({"3": {"parms": {}}}, "jobs[2] (step 3).parms"),
+            ({"5": {"label": ".."}}, "jobs[4] (step 5).label"),
+            ({"9": {"label": "x"}}, "edit"),
+        ]:
+            answer = await podium.http.post(f"/api/v1/runs/{run}/restart", json={"edit": edit})
+            assert (answer.status_code, answer.json()["where"]) == (422, where)
+        assert len((await podium.http.get("/api/v1/runs")).json()["runs"]) == 1
+
+
+async def test_a_restart_is_asked_for_with_any_body_that_says_how_or_with_none(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as (podium, platform):
+        platform.errors["job-3"] = "out of memory"
+        platform.answers["job-3"] = "Error: out of memory"
+        run = await submitted(podium, short())
+        await podium.ended(run)
+        platform.answers.clear()
+
+        async def again(content: bytes, **headers: str) -> Any:
+            return await podium.http.post(f"/api/v1/runs/{run}/restart", content=content, headers=headers)
+
+        plain = await again(b"")
+        assert plain.status_code == 201, plain.text
+        ended = await podium.ended(plain.json()["id"])
+        assert (ended["state"], ended["progress"]["counts"]["reused"]) == ("succeeded", 2)
+        form = {"Content-Type": "application/x-www-form-urlencoded"}  # as curl says of all that it sends
+        for headers in ({}, form):
+            told = await again(b'{"from": ["5"]}', **headers)
+            assert told.status_code == 201, told.text
+            assert (await podium.ended(told.json()["id"]))["restarted"]["start"] == ["5"]
+        for content, said in [
+            (b"from=5", "the document is not JSON"),
+            (b"[]", "the document is not a JSON object"),
+            (b'{"form": []}', "there is no such key"),
+            (b'{"from": [5]}', "must be text"),
+        ]:
+            refused = await again(content)
+            assert refused.status_code == 422
+            assert said in refused.json()["detail"]
+
+
 async def test_runs_of_one_analysis_wait_for_each_other_also_when_one_is_made_again(tmp_path: Path) -> None:
     async with at_work(tmp_path) as (podium, platform):
         first = await submitted(podium, short())

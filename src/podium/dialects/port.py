@@ -20,13 +20,15 @@ from podium.runs.machine import Machine, Performer
 class Kind:
     """One kind of run: the machine that decides and the performer that acts.
 
-    `check` looks at a document that was made from that of another run, and raises DocumentRefused.
+    `check_edits` looks at what is to be different, by job, when a run is made from another's document, and `check` at
+    the document that comes of it; both raise DocumentRefused.
     """
 
     name: str
     machine: Machine[Any]
     performer: Performer
     check: Callable[[Mapping[str, Any]], None] = lambda _document: None
+    check_edits: Callable[[Mapping[str, Any], Mapping[str, Mapping[str, Any]]], None] = lambda _document, _edits: None
 
 
 class Dialect(Protocol):

@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from podium.dialects.again import resubmission
+from podium.dialects.documents import parsed
 from podium.engines.flow import nodes
 from podium.engines.flow.messages import PauseRequested, ResumeRequested
-from podium.errors import Conflict, DocumentRefused, NotFound, Unavailable
+from podium.errors import Conflict, DocumentRefused, Fault, NotFound, Unavailable
+from podium.faults import place, refuse, worded
 from podium.runs.events import Json, Recorded, Run
 from podium.runs.journal import PAGE
 from podium.runs.machine import Input
@@ -77,12 +79,20 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
             raise NotFound(f"this run has no {node!r}", where=run)
         return {**shown, "result": whole[index]}
 
-    @router.post("/runs/{run}/restart", status_code=201, summary="A new run that reuses what this one has done")
-    async def restart(request: Request, response: Response, run: str, how: Restart) -> dict[str, Json]:
+    @router.post(
+        "/runs/{run}/restart",
+        status_code=201,
+        summary="A new run that reuses what this one has done",
+        openapi_extra={"requestBody": {"content": {"application/json": {"schema": Restart.model_json_schema()}}}},
+    )
+    async def restart(request: Request, response: Response, run: str) -> dict[str, Json]:
+        how = _restart(await request.body())
         found, _, _ = await graph(run)
         if not found.state.ended:
             raise Conflict("this run has not ended", where=run, hint="Cancel it first, or wait for its end")
         document, events = await parts.journal.document(run), [event async for event in _events(parts, run)]
+        kind = next(dialect.kinds[found.kind] for dialect in parts.dialects if found.kind in dialect.kinds)
+        await asyncio.to_thread(kind.check_edits, document, how.edit)
         submission = await asyncio.to_thread(
             resubmission,
             found,
@@ -92,9 +102,7 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
             edits=how.edit,
             environ=os.environ if TRUSTED in request.scope else None,
         )
-        for dialect in parts.dialects:
-            if found.kind in dialect.kinds:
-                await asyncio.to_thread(dialect.kinds[found.kind].check, submission.document)
+        await asyncio.to_thread(kind.check, submission.document)
         new = await parts.conducting.submit(submission)
         response.headers["Location"] = f"/api/v1/runs/{new.id}"
         return {**new.as_json(), "restarted": submission.document["restarted"]}
@@ -134,6 +142,18 @@ def open_routes(parts: Parts) -> APIRouter:
             raise NotFound("nobody waits for this outcome")
 
     return router
+
+
+def _restart(content: bytes) -> Restart:
+    """Whatever type it is said to be: many a client says none, and to say nothing at all is to restart.
+
+    Raises: DocumentRefused.
+    """
+    try:
+        return Restart.model_validate(parsed(content) if content.strip() else {})
+    except ValidationError as error:
+        refuse([Fault(place(fault["loc"]), worded(fault)) for fault in error.errors(include_url=False)])
+        raise AssertionError from None  # there is at least one
 
 
 async def _events(parts: Parts, run: str) -> AsyncIterator[Recorded]:

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import SecretStr
 
-from podium.dialects.diastema import kinds, reading, validator
+from podium.dialects.diastema import again, kinds, reading, validator
 from podium.dialects.diastema.desk import Desk
 from podium.dialects.diastema.ending import End
 from podium.dialects.diastema.frontend import FrontEnd
@@ -19,7 +19,7 @@ from podium.dialects.diastema.keeping import kept
 from podium.dialects.diastema.memory import Memory
 from podium.dialects.diastema.models import Access, Model
 from podium.dialects.diastema.places import Places, Which
-from podium.dialects.diastema.reading import ANALYSIS, END, INGESTED, INGESTION, Reader
+from podium.dialects.diastema.reading import ANALYSIS, END, INGESTED, INGESTION, Reader, in_place
 from podium.dialects.diastema.records import Records
 from podium.dialects.diastema.routes import routes
 from podium.dialects.diastema.telling import Telling, of_analysis, of_ingestion
@@ -139,8 +139,10 @@ class DiastemaDialect:
             INGESTED: Ingested(tools, memory),
         }
         self._performer = FlowPerformer(jobs, clock, resolve=resolve, note=note, redact=redact)
+        machine, performer = FlowMachine(), self._performer
         self._kinds = {
-            name: Kind(name, FlowMachine(), self._performer, self._check_document) for name in (ANALYSIS, INGESTION)
+            ANALYSIS: Kind(ANALYSIS, machine, performer, self._check_analysis, again.check_edits_of_analysis),
+            INGESTION: Kind(INGESTION, machine, performer, self._check_ingestion, again.check_edits_of_ingestion),
         }
 
     @property
@@ -196,6 +198,14 @@ class DiastemaDialect:
     def _check(self, submission: Submission) -> None:
         self._check_document(submission.document)
 
+    def _check_analysis(self, document: Mapping[str, Any]) -> None:
+        again.check_analysis(document)
+        self._check_document(document)
+
+    def _check_ingestion(self, document: Mapping[str, Any]) -> None:
+        again.check_ingestion(document)
+        self._check_document(document)
+
     def _check_document(self, document: Mapping[str, Any]) -> None:
         """Raises: DocumentRefused, when it is known already that a job of it cannot be performed here."""
-        self._performer.check(FlowDocument.model_validate(document["flow"]))
+        refuse(in_place(self._performer.faults(FlowDocument.model_validate(document["flow"])), document))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from podium.dialects.diastema import ingestion, structure
 from podium.dialects.diastema.playbook import Step, read, text
 from podium.dialects.documents import parsed
 from podium.engines.flow.document import FlowDocument, JobDocument, Retry
+from podium.errors import Fault
 from podium.faults import in_order, refuse
 from podium.runs.events import Submission
 
@@ -19,6 +20,7 @@ TOKEN = "diastema-token"  # noqa: S105  # the name of the key
 END = "diastema.end"
 INGESTED = "diastema.ingested"
 INGEST = "ingest"  # the one job of an ingestion
+OURS = ("organisation", "analysis")  # keys that a run's document has beside those of the playbook
 
 _RETRY = Retry(attempts=3, delay=1.0, factor=4.0)
 _END_RETRY = Retry(attempts=5, delay=1.0, factor=4.0)  # what a run is known by is worth more patience
@@ -71,9 +73,9 @@ class Reader:
             ),
         )
         about = {
+            **{key: value for key, value in given.items() if key not in ("jobs", TOKEN)},
             "organisation": book.organisation,
             "analysis": book.analysis,
-            **{key: value for key, value in given.items() if key not in ("jobs", TOKEN)},
         }
         return Submission(
             id=id_,
@@ -111,6 +113,24 @@ class Reader:
             retry=_RETRY,
             timeout=self._job_timeout,
         )
+
+
+def places(document: Mapping[str, Any]) -> dict[str, str]:
+    """Where the jobs of a run's document stand in the playbook that it was made from, by name."""
+    return {name: f"jobs[{number}] (step {name})" for number, name in enumerate(document["flow"]["jobs"])}
+
+
+def in_place(faults: Iterable[Fault], document: Mapping[str, Any]) -> list[Fault]:
+    """What the kinds of jobs have against a run's document, in the places of the playbook, each once."""
+    is_playbook = "analysis" in document["diastema"]
+    place = {f"jobs.{name}.call": f"{where}.title" for name, where in places(document).items() if is_playbook}
+    alike: dict[tuple[str, str | None], list[str]] = {}
+    for fault in faults:
+        alike.setdefault((fault.what, fault.hint), []).append(place.get(fault.where, ""))
+    return [
+        Fault(first, f"{what} ({len(more)} other jobs need it too)" if more else what, hint)
+        for (what, hint), (first, *more) in alike.items()
+    ]
 
 
 def inputs_of(call: Mapping[str, Any]) -> list[str]:

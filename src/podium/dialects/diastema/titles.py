@@ -13,6 +13,7 @@ class Title:
     Args:
         inputs: how many other jobs it takes data from, at least and (if not any number) at most.
         keys: of its own that a playbook must give.
+        options: those that it may give.
         folder: its output is `<folder>-<step>`; empty: it has none.
         record: what its record says its directory is.
         told: what the front end hears when it is done.
@@ -21,22 +22,27 @@ class Title:
 
     inputs: tuple[int, int | None]
     keys: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
     folder: str = ""
     record: str = ""
     told: str = ""
     gives: bool = True
 
 
+_OF_MODELS = ("algorithm", "params", "automl")
+
 TITLES: Mapping[str, Title] = {
     "dataset": Title((0, 0), ("label",)),
-    "cleaning": Title((1, 1), (), "cleaned", "cleaned-data", "Cleaning executed"),
-    "data-join": Title((2, 2), ("column", "join-type"), "joined", "joined-data", "Join executed"),
-    "function": Title((0, None), ("function",), "function", "function-data", "Function executed"),
-    "classification": Title((1, 1), ("column",), "classified", "classified-data", "Classification executed"),
-    "regression": Title((1, 1), ("column",), "regressed", "regressed-data", "Regression executed"),
-    "clustering": Title((1, 1), (), "clustered", "clustered-data", "Clustering executed"),
-    "visualization": Title((1, 1), ("label",), "", "visualization", "Visualization Executed", gives=False),
-    "data-sink": Title((1, None), (), "", "", "Data Sink Executed", gives=False),
+    "cleaning": Title((1, 1), (), ("max-shrink",), "cleaned", "cleaned-data", "Cleaning executed"),
+    "data-join": Title((2, 2), ("column", "join-type"), (), "joined", "joined-data", "Join executed"),
+    "function": Title((0, None), ("function",), (), "function", "function-data", "Function executed"),
+    "classification": Title(
+        (1, 1), ("column",), _OF_MODELS, "classified", "classified-data", "Classification executed"
+    ),
+    "regression": Title((1, 1), ("column",), _OF_MODELS, "regressed", "regressed-data", "Regression executed"),
+    "clustering": Title((1, 1), (), ("column", *_OF_MODELS), "clustered", "clustered-data", "Clustering executed"),
+    "visualization": Title((1, 1), ("label",), (), "", "visualization", "Visualization Executed", gives=False),
+    "data-sink": Title((1, None), (), (), "", "", "Data Sink Executed", gives=False),
 }
 STARTS = ("dataset", "function")
 ENDS = ("data-sink", "visualization")

@@ -12,7 +12,6 @@ import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from podium.engines.flow.document import FlowDocument
 from podium.engines.flow.graph import check_graph
 from podium.engines.flow.messages import LAST
 from podium.errors import DocumentRefused, Fault
-from podium.faults import in_order, place, refuse, worded
+from podium.faults import in_order, nearest, place, refuse, worded
 from podium.jobs.performer import FlowPerformer
 from podium.jobs.port import JobKind, looked_through
 from podium.jobs.references import results_named
@@ -36,7 +35,6 @@ PYTHON = "python"
 KEYS = ("name", "jobs", "limit", "services", "on_failure", "last")
 OF_JOB = ("after", "each", "service", "retry", "timeout")
 NAME_LENGTH, ID_LENGTH = 200, 40
-SEARCHED = 2000  # names among which the nearest is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +199,7 @@ class _Draft:
     def _unknown(self, where: str, names: Iterable[str], jobs: Mapping[str, Any]) -> bool:
         unknown = [one for one in dict.fromkeys(names) if one not in jobs]
         for one in unknown:
-            self._fault(where, f"there is no job {one!r}", _nearest(one, list(jobs)[:SEARCHED]))
+            self._fault(where, f"there is no job {one!r}", nearest(one, jobs))
         return bool(unknown)
 
     def _fault(self, where: str, what: str, hint: str | None = None, *, doubtful: str | None = None) -> None:
@@ -257,13 +255,8 @@ def _strange(where: str, given: Mapping[str, Any], known: Iterable[str]) -> Iter
     known = list(known)
     for key in given:
         if key not in known:
-            hint = _nearest(key, known) or f"There are: {', '.join(known)}"
+            hint = nearest(key, known) or f"There are: {', '.join(known)}"
             yield Fault(f"{where}{key}", "there is no such key", hint)
-
-
-def _nearest(name: str, names: list[str]) -> str | None:
-    found = get_close_matches(name, names, 1, 0.6)
-    return f"Did you mean {found[0]}?" if found else None
 
 
 def _id(name: object) -> str:
