@@ -100,3 +100,51 @@ async def test_a_playbook_is_run_and_looked_at_from_the_terminal(podium: Termina
     looked = await podium("validate", "playbook.json")
     assert looked.code == 2
     assert "jobs[1] (step 2).from: a visualization wants cleaned input, and step 1 gives none" in looked.err
+
+
+SERVICE = """
+import os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Takes(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+HTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Takes).serve_forever()
+"""
+
+
+async def test_a_run_is_made_again_with_the_models_file_beside_its_document(podium: Terminal) -> None:
+    for name in ("SERVICES", "ANALYTICS"):
+        del podium.env[f"PODIUM_DIASTEMA_{name}"]
+    there = podium.directory / "there"
+    there.mkdir()
+    (there / "playbook.json").write_text(json.dumps(playbook(job(1, "dataset", 0, [2]), job(2, "data-sink", 1))))
+    (there / "service.py").write_text(SERVICE)
+    (there / "models.yaml").write_text("models: [{image: diastema/services, command: [python, service.py], cwd: .}]\n")
+    ended = await podium("run", "there/playbook.json", "--json")
+    assert ended.code == 0, ended.err
+    again = await podium("restart", "last", "--from", "2", "--json")
+    assert again.code == 0, again.err
+    assert again.json["progress"]["counts"]["reused"] == 1
+    thrice = await podium("restart", again.json["id"], "--from", "2", "--json")
+    assert thrice.code == 0, thrice.err
+    (there / "models.yaml").unlink()
+    refused = await podium("restart", "last", "--from", "2")
+    assert refused.code == 2
+    assert "jobs[1] (step 2).title: nothing stands for the image 'diastema/services'" in refused.err
+
+
+async def test_edits_that_make_no_playbook_are_refused_on_the_terminal(podium: Terminal) -> None:
+    (podium.directory / "playbook.json").write_text(json.dumps(cleaned("regression")))
+    await podium("run", "playbook.json")
+    refused = await podium("restart", "last", "--edit", "3.title=nonsense", "--edit", '1.label=".."')
+    assert refused.code == 2
+    assert "jobs[2] (step 3).title: stays as it is when a playbook is run again" in refused.err
+    refused = await podium("restart", "last", "--edit", '1.label=".."')
+    assert (refused.code, "jobs[0] (step 1).label: '..' cannot be part of a path" in refused.err) == (2, True)
+    listed = json.loads((await podium("status", "--json")).out)
+    assert len(listed["runs"]) == 1

@@ -37,21 +37,13 @@ def restart(
             help="JOB.KEY=VALUE, such as load.arguments.day=4; a name with dots in quotes; VALUE is JSON, or text."
         ),
     ] = None,
-    models: options.Models = None,
+    models: options.OwnModels = None,
     data: options.Data = None,
     json: Annotated[bool, typer.Option("--json", help="Print the finished run as JSON, the last line.")] = False,
 ) -> None:
     """Run a graph of jobs again, and reuse what need not be done again. Without --from: what did not succeed."""
-    from podium.cli.reach import named
-    from podium.cli.run import conduct
-
     body = {"from": start or [], "edit": _edits(edit or [])}
-
-    async def submit(client: Client) -> dict[str, Any]:
-        new: dict[str, Any] = await client.post(f"/api/v1/runs/{await named(client, run)}/restart", json=body)
-        return new
-
-    run_loop(conduct(options.settings(data=data, models=models), submit, json=json))
+    run_loop(_restart(options.settings(data=data, models=models), run, body, json=json))
 
 
 def pause(run: options.Run, data: options.Data = None) -> None:
@@ -62,6 +54,23 @@ def pause(run: options.Run, data: options.Data = None) -> None:
 def resume(run: options.Run, data: options.Data = None) -> None:
     """Have a graph go on after a pause."""
     run_loop(_tell(options.settings(data=data), run, "resume"))
+
+
+async def _restart(settings: Settings, run: str, body: dict[str, Any], *, json: bool) -> int:
+    from podium.cli.reach import named, on_record
+    from podium.cli.run import conduct
+    from podium.stack.record import Record
+
+    async with on_record(settings) as record:
+        run = await named(record, run)
+        if isinstance(record, Record) and (directory := await record.directory(run)):
+            settings = options.with_models(settings, directory)
+
+    async def submit(client: Client) -> dict[str, Any]:
+        new: dict[str, Any] = await client.post(f"/api/v1/runs/{run}/restart", json=body)
+        return new
+
+    return await conduct(settings, submit, json=json)
 
 
 async def _tell(settings: Settings, run: str, word: str) -> None:

@@ -43,16 +43,19 @@ def settings(document: Path | None = None, **given: Any) -> Settings:
 
     logs.to_terminal("warning")
     found = all_settings.load(**given)
-    if document is None or found.models is not None:
-        return found
-    return found.model_copy(update={"models": _beside(document.resolve())})
+    return found if document is None else with_models(found, document.resolve().parent)
 
 
-def _beside(document: Path) -> Path | None:
+def with_models(settings: Settings, directory: Path) -> Settings:
+    """With the models file of a directory, unless one is named."""
+    return settings if settings.models is not None else settings.model_copy(update={"models": _models_in(directory)})
+
+
+def _models_in(directory: Path) -> Path | None:
     """Its commands are run, so nobody else may have put it there."""
     from podium.cli.screen import say
 
-    models = document.with_name(MODELS_FILE)
+    models = directory / MODELS_FILE
     try:
         status = models.stat()
     except OSError:

@@ -18,6 +18,7 @@ from podium.faults import misspelt
 
 LARGEST = 12 * 2**20  # bytes; an energy system of 60,000 objects
 MOST_VALUES = 500_000  # a graph of 20,000 jobs has half as many
+DIRECTORY = "directory"  # key of a run's document: where the file was that it was made from, where that is known
 DEEPEST = 100  # levels; what writes JSON again has bounds of its own
 _PIECE = 2**20
 _BEFORE_VALUES = (b",", b"[", b"{")

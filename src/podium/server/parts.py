@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 
 from fastapi import APIRouter
 
-from podium.dialects.documents import check_size, unknown
+from podium.dialects.documents import DIRECTORY, check_size, unknown
 from podium.dialects.port import Advises, Dialect
 from podium.errors import Fault, Unavailable
 from podium.jobs.callbacks import Callbacks
@@ -75,7 +76,10 @@ class Parts:
         check_size(content)
         for dialect in self.dialects:
             if dialect.recognises(filename, content):
-                return await dialect.read(content, filename=filename if of_this_user else "")
+                if not of_this_user or not filename:
+                    return await dialect.read(content)
+                read = await dialect.read(content, filename=filename)
+                return replace(read, document={**read.document, DIRECTORY: str(PurePath(filename).parent)})
         marks = {dialect.name: dialect.marks for dialect in self.dialects}
         raise await asyncio.to_thread(unknown, content, filename, marks)
 

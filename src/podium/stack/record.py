@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+from podium.dialects.documents import DIRECTORY
 from podium.runs import lease
 from podium.runs.journal import PAGE, Journal
 from podium.server.story import Stories
@@ -39,6 +41,11 @@ class Record:
     async def jobs(self, run: str, state: str | None) -> AsyncIterator[dict[str, Any]]:
         for job in await Stories(self._journal).jobs(await self._journal.run(run), state):
             yield job
+
+    async def directory(self, run: str) -> Path | None:
+        """Where the file was that it was made from, where that is known."""
+        found = (await self._journal.document(run)).get(DIRECTORY)
+        return None if found is None else Path(found)
 
     async def left(self) -> frozenset[str]:
         """The runs that have not ended and that nobody conducts."""
