@@ -6,14 +6,7 @@ import io
 
 from rich.console import Console
 
-from podium.cli.graph import MOST_TOLD, Plan, _Picture, layers
-
-JOBS = [
-    {"job": "last", "kind": "http", "after": []},
-    {"job": "report", "kind": "python", "after": ["cost", "load"]},
-    {"job": "load", "kind": "python", "after": []},
-    {"job": "cost", "kind": "python", "after": ["load"]},
-]
+from podium.cli.graph import MOST_TOLD, Plan, _Picture
 
 
 def event(type_: str, at: float = 1.0, **data: object) -> dict[str, object]:
@@ -24,11 +17,6 @@ def drawn(picture: _Picture) -> list[str]:
     console = Console(file=io.StringIO(), width=120)
     console.print(picture.drawn())
     return [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
-
-
-def test_a_job_stands_behind_all_it_waits_for():
-    assert layers(JOBS) == [["load"], ["cost"], ["report"], ["last"]]
-    assert layers([]) == []
 
 
 def test_each_job_is_shown_with_what_became_of_it():

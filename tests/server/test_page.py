@@ -12,7 +12,8 @@ import pytest
 from lxml import html as tree
 
 from podium.errors import Unavailable
-from podium.runs.events import Event
+from podium.runs.events import Event, Submission
+from podium.server.picture import MOST_JOBS
 from podium.stores.series import Point
 from tests.runs.counting import counting
 from tests.server.house import House, housed
@@ -114,6 +115,68 @@ async def test_no_text_of_a_user_is_taken_for_markup(tmp_path: Path) -> None:
                 content = (await browser.get(path)).text
                 assert "<img src=x" not in content
                 assert html.escape("<img src=x") in content
+
+
+async def ended_graph(house: House, run: str, jobs: dict[str, dict[str, object]], *events: Event) -> None:
+    """As the journal has it when it is over."""
+    await house.journal.submit(Submission(run, "test.flow", run, {"flow": {"jobs": jobs}}))
+    started = Event("run.started", {"jobs": len(jobs), "at": 0.0})
+    failed = Event("run.failed", {"at": 9.0, "error": {"reason": "job 2 failed: no such column"}})
+    await house.journal.append(run, [started, *events, failed])
+
+
+async def test_a_graph_is_drawn_with_what_became_of_it_and_what_can_be_done(
+    house: House, browser: httpx.AsyncClient
+) -> None:
+    jobs: dict[str, dict[str, object]] = {
+        "1": {"kind": "test.dataset"},
+        "2": {"kind": "test.cleaning", "after": ["1"], "call": {"params": {"depth": 3}}},
+        "3": {"kind": "test.joining", "after": ["2"]},
+    }
+    done = Event("job.succeeded", {"job": "1", "attempt": 1, "at": 1.0, "result": None})
+    failed = Event("job.failed", {"job": "2", "attempt": 1, "at": 2.0, "reason": "no such column"})
+    skipped = Event("jobs.skipped", {"jobs": ["3"], "because": "2", "at": 2.0})
+    await ended_graph(house, "a", jobs, done, failed, skipped)
+    text = await shown(browser, "/runs/a")
+    page = tree.fromstring((await browser.get("/runs/a")).text)
+    boxes = page.xpath("//*[name()='g']")
+    assert [box.get("class") for box in boxes] == ["box succeeded", "box failed", "box skipped"]
+    words = " ".join("".join(boxes[1].itertext()).split())
+    assert words == "2 cleaning: failed, no such column 2 cleaning ✗ failed"
+    assert len(page.xpath("//*[name()='path']")) == 2
+    for told in (
+        "2 cleaning no such column",
+        "podium restart a --from 1",
+        "podium restart a --edit 2.params.depth=3",
+        "without 2 cleaning there is no 3 joining",
+        "Jobs skipped 1",
+    ):
+        assert told in text
+    assert page.xpath("//@style") == []  # which our content policy would not let through
+
+
+async def test_of_a_graph_too_large_to_be_drawn_there_is_a_list(house: House, browser: httpx.AsyncClient) -> None:
+    await ended_graph(house, "a", {f"job-{n}": {"kind": "test.cleaning"} for n in range(MOST_JOBS + 1)})
+    text = await shown(browser, "/runs/a")
+    assert "too large to be drawn" in text
+    assert f"job-{MOST_JOBS - 1} " in text
+    assert "1 more" in text
+
+
+async def test_without_scripts_what_goes_on_is_loaded_again(tmp_path: Path) -> None:
+    async with housed(tmp_path, never=frozenset({"count:0"})) as house:
+        await house.conductor.submit(counting("a", 1))
+        async with house.stranger(cookies={house.auth.cookie: house.auth.session()}) as browser:
+            assert tree.fromstring((await browser.get("/runs/a")).text).xpath("//noscript/meta/@content") == ["5"]
+
+
+async def test_no_name_of_a_job_is_taken_for_markup(house: House, browser: httpx.AsyncClient) -> None:
+    evil = "<img src=x onerror=alert(1)>\"'"
+    failed = Event("job.failed", {"job": evil, "attempt": 1, "at": 2.0, "reason": evil})
+    await ended_graph(house, "a", {evil: {"kind": f"test.{evil}", "call": {"body": {evil: evil}}}}, failed)
+    content = (await browser.get("/runs/a")).text
+    assert "<img src=x" not in content
+    assert content.count(html.escape("<img src=x")) > 5
 
 
 async def test_the_reference_describes_every_route(house: House) -> None:

@@ -21,7 +21,8 @@ from podium.cli.screen import err, escape
 from podium.engines.flow.progress import Counts, JobProgress, JobStanding, Progress, fold
 from podium.errors import Conflict
 from podium.runs.events import Event, Recorded
-from podium.server.words import describe, duration, with_titles
+from podium.server.picture import layers
+from podium.server.words import SIGNS, describe, duration, with_titles
 
 if TYPE_CHECKING:
     from podium.cli.reach import Client
@@ -34,15 +35,15 @@ TENTH = 0.1
 QUIET = {"run.running", "run.ending", "run.succeeded", "run.failed", "run.cancelled", "jobs.begun"}
 LOUD = {"job.failed", "jobs.skipped", "run.paused", "run.resumed", "run.restored", "run.started", "jobs.reused"}
 
-SIGNS: Mapping[str, tuple[str, str]] = {
-    "waiting": ("·", "bright_black"),
-    "running": ("▶", "blue"),
-    "retrying": ("↻", "yellow"),
-    "succeeded": ("✓", "green"),
-    "reused": ("=", "green"),
-    "failed": ("✗", "red"),
-    "skipped": ("-", "bright_black"),
-    "cancelled": ("-", "yellow"),
+STYLES = {
+    "waiting": "bright_black",
+    "running": "blue",
+    "retrying": "yellow",
+    "succeeded": "green",
+    "reused": "green",
+    "failed": "red",
+    "skipped": "bright_black",
+    "cancelled": "yellow",
 }
 
 
@@ -66,28 +67,6 @@ async def plan_of(client: Client, run: str) -> Plan | None:
         return None
     kinds = {job["job"]: job["kind"] for job in found["jobs"]}
     return Plan(found["total"], [] if found["total"] > MOST_LINES else layers(found["jobs"]), kinds)
-
-
-def layers(jobs: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """The last job, which comes after all others, is a layer of its own."""
-    after = {job["job"]: job["after"] for job in jobs}
-    depth: dict[str, int] = {}
-    for first in after:
-        waiting = [first]
-        while waiting:
-            name = waiting[-1]
-            unknown = [before for before in after[name] if before not in depth]
-            if unknown:
-                waiting += unknown
-                continue
-            depth[name] = 1 + max((depth[before] for before in after[name]), default=-1)
-            waiting.pop()
-    if "last" in depth:
-        depth["last"] = 1 + max(depth.values())
-    found: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
-    for name in after:
-        found[depth[name]].append(name)
-    return found
 
 
 @contextmanager
@@ -148,10 +127,12 @@ class _Picture:
             table.add_column(no_wrap=True)
         table.add_column(no_wrap=True, overflow="ellipsis")
         for number, name, job in rows:
-            sign, style = SIGNS[job.state.value if job else "waiting"]
+            state = job.state.value if job else "waiting"
             kind = Text(self._plan.kinds.get(name, "").rpartition(".")[2], "bright_black")
             number_shown = Text(number, "bright_black")
-            table.add_row(number_shown, Text(sign, style), Text(name), kind, _took(job, now), _said(job, now))
+            table.add_row(
+                number_shown, Text(SIGNS[state], STYLES[state]), Text(name), kind, _took(job, now), _said(job, now)
+            )
         return table
 
 

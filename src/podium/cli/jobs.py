@@ -58,7 +58,7 @@ def _table(found: list[dict[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from podium.cli.graph import SIGNS
+    from podium.cli.graph import STYLES
     from podium.server.words import titled
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -69,7 +69,7 @@ def _table(found: list[dict[str, Any]]) -> None:
         items = f" ({job.get('done', 0)} of {job['items']})" if "items" in job else ""
         table.add_row(
             Text(titled(job["job"], job["kind"])),
-            Text(f"{job['state']}{items}", SIGNS[job["state"]][1]),
+            Text(f"{job['state']}{items}", STYLES[job["state"]]),
             str(job.get("attempt", "")),
             took,
             Text(_first_line(job.get("reason", ""))),
@@ -155,8 +155,8 @@ def _times(found: Mapping[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from podium.cli.graph import SIGNS
-    from podium.server.words import duration, titled
+    from podium.cli.graph import STYLES
+    from podium.server.words import SIGNS, duration, titled
 
     shown = list(found.items())
     if len(shown) > MOST_LINES:
@@ -166,9 +166,8 @@ def _times(found: Mapping[str, Any]) -> None:
     table.add_column()
     table.add_column(justify="right")
     for name, job in shown:
-        sign, style = SIGNS[job["state"]]
         took = duration(_seconds(job)) if "ended" in job else ""
-        table.add_row(Text(sign, style), Text(titled(name, job["kind"])), took)
+        table.add_row(Text(SIGNS[job["state"]], STYLES[job["state"]]), Text(titled(name, job["kind"])), took)
     out().print(table)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from podium.engines.flow.messages import LAST
 from podium.engines.flow.progress import JobStanding, Progress
-from podium.runs.events import Json
+from podium.runs.events import Json, Run, RunState
 from podium.runs.secrets import redact_urls
 
 # What a job works on, by kind of job; the rest of its call says how it is performed.
@@ -17,6 +17,11 @@ GIVEN = ("arguments", "params", "body", "form", "env", "message", "publish", "wi
 LONGEST = 60  # characters of a value that is proposed
 PRIVATE = "(private)"
 _PLAIN = re.compile(r'[^."=]+')
+
+
+def ways(run: Run, jobs: Mapping[str, Mapping[str, Any]], progress: Progress) -> list[dict[str, Json]]:
+    """None, as long as a run goes on, and when it succeeded."""
+    return [] if not run.state.ended or run.state is RunState.SUCCEEDED else proposals(jobs, progress)
 
 
 def proposals(jobs: Mapping[str, Mapping[str, Any]], progress: Progress) -> list[dict[str, Json]]:

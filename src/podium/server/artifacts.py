@@ -68,9 +68,14 @@ async def kept(parts: Parts, stories: Stories, run: Run) -> list[Artifact]:
     return found
 
 
+def keeper(parts: Parts, run: Run) -> Keeps | None:
+    """The dialect of a run, if its jobs keep things in the artifact store."""
+    return next((one for one in parts.dialects if run.kind in one.kinds and isinstance(one, Keeps)), None)
+
+
 async def _folders(parts: Parts, stories: Stories, run: Run) -> Mapping[str, tuple[str, str, str]]:
     """By each folder the job that has left it, the kind of that, and what it is; of two jobs the later."""
-    dialect = next((one for one in parts.dialects if run.kind in one.kinds and isinstance(one, Keeps)), None)
+    dialect = keeper(parts, run)
     if dialect is None:
         return {}
     jobs = (await stories.plan(run)).jobs

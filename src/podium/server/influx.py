@@ -23,6 +23,7 @@ from prometheus_client import Counter
 
 from podium.errors import DocumentRefused, PodiumError
 from podium.stores.influx_query import CreateDatabase, Show, Statement, Table, read
+from podium.stores.influx_show import Listing
 from podium.stores.line_protocol import Parsed, parse
 from podium.stores.series import FieldsConflict
 from podium.stores.series_duckdb import DuckDbSeries
@@ -194,20 +195,25 @@ async def _result(store: DuckDbSeries, database: str, statement: Statement, epoc
             await store.create_database(name)
             return {}
         case Show("databases"):
-            return {"series": [_list("databases", await store.databases())]}
+            return _listed(await store.show("", statement))
+        case Show() if statement.database:
+            database = statement.database
     if not database:
         return {"error": "database name required"}
     if database not in await store.databases():
         return {"error": f"database not found: {database}"}
     if isinstance(statement, Show):
-        names = await store.measurements_in(database)
-        return {"series": [_list("measurements", names)]} if names else {}
+        return _listed(await store.show(database, statement))
     tables = await store.select(database, statement)
     return {"series": await asyncio.to_thread(_shown, tables, epoch)} if tables else {}
 
 
-def _list(name: str, values: list[str]) -> dict[str, Any]:
-    return {"name": name, "columns": ["name"], "values": [[value] for value in values]}
+def _listed(listings: list[Listing]) -> dict[str, Any]:
+    named = ({"name": each.name} if each.name else {} for each in listings)
+    series = [
+        {**name, "columns": each.columns, "values": each.values} for name, each in zip(named, listings, strict=True)
+    ]
+    return {"series": series} if series else {}
 
 
 def _shown(tables: list[Table], epoch: str) -> list[dict[str, Any]]:

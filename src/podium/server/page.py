@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import shlex
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import wraps
 from itertools import islice
@@ -14,17 +15,19 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from podium.engines.flow.progress import JobStanding, Progress
 from podium.errors import NotAllowed, PodiumError
-from podium.runs.events import Recorded, Run, RunState
-from podium.server import words
+from podium.runs.events import Run, RunState
+from podium.server import again, words
+from podium.server.artifacts import keeper
 from podium.server.parts import Parts
+from podium.server.picture import MOST_JOBS, picture
 from podium.server.problems import of_podium
-from podium.server.story import Stories, job_shown
+from podium.server.story import Plan, Stories, Story, job_shown
 from podium.stores.series import iso
 
 PAGE = 50
 LAST_LINES = 40
-JOBS = 200  # that are shown
 
 Shown = Callable[..., Awaitable[Response]]
 
@@ -40,12 +43,11 @@ def environment() -> Environment:
     made.filters |= {
         "moment": _moment,
         "lasted": _lasted,
-        "described": _described,
         "number": words.number,
         "duration": words.duration,
         "iso": iso,
     }
-    made.globals["states"] = list(RunState)
+    made.globals |= {"states": list(RunState), "signs": words.SIGNS, "titled": words.titled}
     return made
 
 
@@ -105,14 +107,21 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
         found = await parts.journal.run(run)
         story = await stories.of(found)
         plan = await stories.plan(found) if story.graph else None
-        jobs = islice(plan.jobs, JOBS) if plan else ()
+        names = islice(plan.jobs, MOST_JOBS) if plan else ()
+        jobs = [job_shown(plan, story, name) for name in names] if plan else []
+        jobs_left = max(0, len(plan.jobs) - MOST_JOBS) if plan else 0
         return shown(
             "run.html",
             run=found,
             story=story,
             plan=plan,
-            jobs=[job_shown(plan, story, name) for name in jobs] if plan else [],
-            jobs_left=max(0, len(plan.jobs) - JOBS) if plan else 0,
+            jobs=jobs,
+            jobs_left=jobs_left,
+            picture=None if jobs_left else picture(jobs),
+            failures=_failures(story, plan) if plan else [],
+            ways=_ways(found, plan, story.graph) if plan and story.graph else [],
+            keeps=keeper(parts, found) is not None,
+            events=_events(story, plan),
             position=story.position,
             summary=await parts.series.summary(found.id),
             logs=await parts.logs(found.id, LAST_LINES),
@@ -139,5 +148,20 @@ def _lasted(run: Run) -> str:
     return words.duration(run.ended - run.started)
 
 
-def _described(recorded: Recorded) -> str:
-    return words.describe(recorded.event.type, recorded.event.data)
+def _failures(story: Story, plan: Plan) -> list[Mapping[str, Any]]:
+    jobs = story.graph.jobs if story.graph else {}
+    return [job_shown(plan, story, name) for name, job in jobs.items() if job.state is JobStanding.FAILED]
+
+
+def _events(story: Story, plan: Plan | None) -> list[tuple[float, str]]:
+    """In words, the newest first."""
+    kinds = {name: job["kind"] for name, job in plan.jobs.items()} if plan else {}
+    return [
+        (one.time, words.describe(one.event.type, words.with_titles(one.event.data, kinds)))
+        for one in reversed(story.notable)
+    ]
+
+
+def _ways(run: Run, plan: Plan, graph: Progress) -> list[tuple[str, str]]:
+    """What can be typed to go on with what did not succeed, and what that means."""
+    return [(shlex.join(again.words(run.id, how)), again.meaning(how)) for how in again.ways(run, plan.jobs, graph)]

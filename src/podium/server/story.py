@@ -13,7 +13,7 @@ from podium.engines.flow import progress as flow
 from podium.engines.flow.state import Phase
 from podium.engines.simulation import progress as simulation
 from podium.errors import Conflict, DocumentRefused
-from podium.runs.events import Json, Recorded, Run, RunState
+from podium.runs.events import Json, Recorded, Run
 from podium.runs.journal import PAGE, Journal
 from podium.server import again
 
@@ -80,8 +80,8 @@ def _of_graph(run: Run, plan: Plan, graph: flow.Progress) -> dict[str, Json]:
     found: dict[str, Json] = {"progress": progress}
     if plan.origin:
         found["restarted"] = dict(plan.origin)
-    if run.state.ended and run.state is not RunState.SUCCEEDED:
-        found["again"] = [*again.proposals(plan.jobs, graph)]
+    if ways := again.ways(run, plan.jobs, graph):
+        found["again"] = [*ways]
     return found
 
 

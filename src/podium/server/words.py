@@ -10,6 +10,18 @@ from podium.engines.flow import nodes
 Data = Mapping[str, Any]
 NAMED = 5
 
+# How a job stands, where there is little room, or no colour.
+SIGNS: Mapping[str, str] = {
+    "waiting": "·",
+    "running": "▶",
+    "retrying": "↻",
+    "succeeded": "✓",
+    "reused": "=",
+    "failed": "✗",
+    "skipped": "-",
+    "cancelled": "-",
+}
+
 
 def describe(type_: str, data: Data) -> str:
     """One line about an event. An event nobody gave words to is named as the journal has it."""

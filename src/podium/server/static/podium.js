@@ -27,10 +27,19 @@ async function refresh() {
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
   const shown = document.getElementById("live");
-  if (!fresh || shown.contains(document.activeElement)) return;
+  const active = document.activeElement;
+  const scrolling = active.matches(".scroll") ? active.dataset.keep : undefined;
+  if (!fresh || (shown.contains(active) && !scrolling)) return;
   const opened = [...shown.querySelectorAll("details[open]")].map((one) => one.dataset.keep);
   for (const one of fresh.querySelectorAll("details")) one.open = opened.includes(one.dataset.keep);
+  const scrolled = [...shown.querySelectorAll(".scroll[data-keep]")].map((one) => [one.dataset.keep, one.scrollLeft]);
   shown.replaceWith(fresh);
+  for (const [keep, left] of scrolled) {
+    const same = fresh.querySelector(`.scroll[data-keep="${keep}"]`);
+    if (!same) continue;
+    same.scrollLeft = left;
+    if (keep === scrolling) same.focus({ preventScroll: true });
+  }
   if (!fresh.dataset.events) events.close();
 }
 
