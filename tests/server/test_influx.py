@@ -128,6 +128,8 @@ async def test_the_python_client_works_unmodified(door):
                 "SELECT last(power) AS newest FROM pvinstallation WHERE esdl_id != 'pv-2'",
                 """SELECT sum(power) FROM pvinstallation WHERE time >= 1674604800s AND time < 1674606600s
                 GROUP BY time(15m)""",
+                """SELECT sum("power") FROM "pvinstallation" WHERE ("esdl_id"::tag = 'pv-2') AND time >= 1674604800000ms
+                and time <= 1674608400000ms GROUP BY time(30m) fill(none)""",
                 "SELECT power FROM pvinstallation WHERE simulation_id = 'nobody'",
                 "SELECT power FROM nothing",
             )
@@ -139,7 +141,7 @@ async def test_the_python_client_works_unmodified(door):
 
     zero, one = "2023-01-25T00:00:00Z", "2023-01-25T00:15:00Z"
     tags = {"esdl_id": "pv-2", "esdl_name": "PV 2", "model_id": "pv-1", "simulation_id": "demo-1"}
-    whole, some, means, most, newest, sums, nobody, nothing, grouped = await asyncio.to_thread(as_services_do)
+    whole, some, means, most, newest, sums, halves, nobody, nothing, grouped = await asyncio.to_thread(as_services_do)
     assert whole == [
         {"time": zero, **tags, "power": 0, "on": False},
         {"time": one, **tags, "power": 2, "on": True},
@@ -153,8 +155,55 @@ async def test_the_python_client_works_unmodified(door):
     assert most == [{"time": "2023-01-25T00:30:00Z", "max": 4}]
     assert newest == [{"time": "2023-01-25T00:30:00Z", "newest": 2}]
     assert sums == [{"time": zero, "sum": 0}, {"time": one, "sum": 3}]
+    assert halves == [{"time": zero, "sum": 2}, {"time": "2023-01-25T00:30:00Z", "sum": 4}]
     assert nobody == nothing == []
     assert grouped == [{"esdl_id": "pv-1", "time": 0, "mean": 1}, {"esdl_id": "pv-2", "time": 0, "mean": 2}]
+
+
+@pytest.mark.parametrize(
+    ("query", "columns", "values"),
+    [
+        ("SHOW MEASUREMENTS", ["name"], {"measurements": [["battery"], ["pvinstallation"]]}),
+        ("SHOW MEASUREMENTS LIMIT 1", ["name"], {"measurements": [["battery"]]}),
+        (
+            "SHOW TAG KEYS",
+            ["tagKey"],
+            {
+                "battery": [["esdl_id"], ["phase"]],
+                "pvinstallation": [["esdl_id"], ["esdl_name"], ["model_id"], ["simulation_id"]],
+            },
+        ),
+        (
+            "SHOW FIELD KEYS FROM battery",
+            ["fieldKey", "fieldType"],
+            {"battery": [["charge", "float"], ["cycles", "integer"], ["mode", "string"], ["on", "boolean"]]},
+        ),
+        (
+            'SHOW TAG VALUES WITH KEY = "esdl_id"',
+            ["key", "value"],
+            {"battery": [["esdl_id", "b 1"]], "pvinstallation": [["esdl_id", "pv-1"], ["esdl_id", "pv-2"]]},
+        ),
+        ("SHOW TAG VALUES FROM battery WITH KEY = phase", ["key", "value"], {"battery": [["phase", "L2"]]}),
+        ("SHOW TAG VALUES FROM battery WITH KEY = model_id", [], {}),
+        ("SHOW TAG KEYS FROM nothing", [], {}),
+    ],
+)
+async def test_what_there_is_to_choose_from(door, http, query, columns, values):
+    line = 'battery,esdl_id=b\\ 1,phase=L2 charge=0.5,cycles=3i,mode="idle",on=t 1674604800'
+    await http.post("/write", content=line, params={"precision": "s"})
+    await asyncio.to_thread(lambda: python_client(door).write_points(points(), time_precision="s"))
+    (result,) = (await http.get("/query", params={"q": query})).json()["results"]
+    series = result.get("series", [])
+    assert {each["name"]: each["values"] for each in series} == values
+    assert all(each["columns"] == columns for each in series)
+
+
+async def test_there_is_one_retention_policy(door, http):
+    asked = {"q": f'SHOW RETENTION POLICIES ON "{door.database}"', "db": ""}
+    (result,) = (await http.get("/query", params=asked)).json()["results"]
+    (series,) = result["series"]
+    assert series["columns"] == ["name", "duration", "shardGroupDuration", "replicaN", "default"]
+    assert series["values"] == [["autogen", "0s", "168h0m0s", 1, True]]
 
 
 async def test_a_field_keeps_the_type_it_had_first(http):
@@ -296,7 +345,8 @@ async def test_what_is_not_supported_is_answered_with_what_is(podium):
         for query in (
             "DROP MEASUREMENT m",
             "SELECT a FROM m WHERE b > 5",
-            "SHOW TAG KEYS",
+            "SHOW SERIES",
+            "SELECT a FROM m WHERE b = 'c' OR d = 'e'",
             "SELECT a FROM (SELECT b FROM m)",
         ):
             with pytest.raises(InfluxDBClientError, match="Supported are: CREATE DATABASE"):

@@ -20,6 +20,11 @@ def one(text: str):
         ("create database dots;", CreateDatabase("dots")),
         ("SHOW DATABASES", Show("databases")),
         ("show measurements", Show("measurements")),
+        ("SHOW RETENTION POLICIES ON dots", Show("retention policies", "dots")),
+        ('SHOW MEASUREMENTS ON "dots" LIMIT 100', Show("measurements", "dots", limit=100)),
+        ('SHOW TAG KEYS ON dots FROM "dots"."autogen"."pv"', Show("tag keys", "dots", "pv")),
+        ("SHOW FIELD KEYS FROM pv", Show("field keys", "", "pv")),
+        ('SHOW TAG VALUES FROM pv WITH KEY = "esdl_id" LIMIT 5', Show("tag values", "", "pv", "esdl_id", 5)),
         ("SELECT * FROM pv", Select((Column("*"),), "pv")),
         (
             'SELECT "a b", c::field AS d FROM "dots"."autogen"."pv"',
@@ -54,6 +59,10 @@ def one(text: str):
                 limit=7,
             ),
         ),
+        (
+            "SELECT mean(a) FROM pv WHERE ((b = 'c') AND (time > 5s)) GROUP BY time(1m) fill(null)",
+            Select((Column("a", "mean"),), "pv", (Condition("b", "=", "c"), Condition("time", ">", 5.0)), every=60.0),
+        ),
         ("SELECT a FROM pv GROUP BY * ORDER BY time ASC", Select((Column("a"),), "pv", all_tags=True)),
     ],
 )
@@ -78,6 +87,14 @@ def test_several_statements():
         ("SELECT a FROM pv WHERE b > 'c'", "a tag is compared with = or !=, not >"),
         ("SELECT mean(a) FROM pv GROUP BY time(x)", "found x, expected a duration"),
         ("SHOW DATABASES SHOW DATABASES", "found SHOW, expected ;"),
+        ("SELECT a FROM pv WHERE (b = 'c'", "found the end, expected )"),
+        ("SELECT a FROM pv WHERE (b = 'c') OR d = 'e'", "found OR, expected ;"),
+        ("SELECT a FROM pv WHERE b = 'c')", "found ), expected ;"),
+        ("SELECT a FROM pv WHERE " + "(" * 50_000, "found the end, expected a name"),
+        ("SELECT mean(a) FROM pv GROUP BY time(1h) fill(previous)", "found previous, expected NONE, NULL"),
+        ("SELECT a FROM pv WHERE b = $b", "cannot read ' $b'"),
+        ("SHOW TAG VALUES FROM pv", "found the end, expected WITH"),
+        ("SHOW SERIES", "found SERIES, expected DATABASES or RETENTION POLICIES or"),
         ("SELECT a FROM pv WHERE time > 'soon'", "invalid date 'soon'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Reads the part of InfluxQL that clients of results use: CREATE and SHOW DATABASES, SHOW MEASUREMENTS, plain SELECT.
+"""Reads the part of InfluxQL that clients of results use: CREATE DATABASE, what there is to SHOW, plain SELECT.
 
 Everything else is refused with a word about what there is.
 """
@@ -10,17 +10,22 @@ import re
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Literal, NoReturn, TypeAlias
 
 from podium.errors import DocumentRefused
 
 Function = Literal["mean", "min", "max", "sum", "count", "first", "last"]
+Shown = Literal["databases", "retention policies", "measurements", "tag keys", "field keys", "tag values"]
+SHOWN: tuple[Shown, ...] = ("databases", "retention policies", "measurements", "tag keys", "field keys", "tag values")
 Operator = Literal["=", "!=", "<", "<=", ">", ">="]
 _OPERATORS: tuple[Operator, ...] = ("=", "!=", "<", "<=", ">", ">=")
 FUNCTIONS: tuple[Function, ...] = ("mean", "min", "max", "sum", "count", "first", "last")
 SUPPORTED = (
-    "Supported are: CREATE DATABASE name; SHOW DATABASES; SHOW MEASUREMENTS; SELECT *|field, ...|function(field), ... "
-    "FROM measurement [WHERE tag = 'value' AND time >= '2023-01-25T00:00:00Z' ...] [GROUP BY tag, ...|*|time(1h)] "
+    "Supported are: CREATE DATABASE name; SHOW DATABASES; SHOW RETENTION POLICIES; SHOW MEASUREMENTS; "
+    "SHOW TAG KEYS|FIELD KEYS [FROM measurement]; SHOW TAG VALUES [FROM measurement] WITH KEY = tag; "
+    "each with [ON database] and [LIMIT n]; SELECT *|field, ...|function(field), ... FROM measurement "
+    "[WHERE tag = 'value' AND time >= '2023-01-25T00:00:00Z' ...] [GROUP BY tag, ...|*|time(1h) [fill(none)]] "
     f"[ORDER BY time DESC] [LIMIT n], with the functions {', '.join(FUNCTIONS)}"
 )
 _UNITS = {"ns": 1e-9, "u": 1e-6, "µ": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -45,7 +50,13 @@ class CreateDatabase:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    what: Literal["databases", "measurements"]
+    """`measurement` empty: of all of them. `key` is the tag whose values are asked for."""
+
+    what: Shown
+    database: str = ""
+    measurement: str = ""
+    key: str = ""
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +137,7 @@ class _Reader:
             self.need("database")
             return CreateDatabase(self._name())
         if self.take("show"):
-            if self.take("databases"):
-                return Show("databases")
-            self.need("measurements")
-            return Show("measurements")
+            return self._show()
         self.need("select")
         return self._select()
 
@@ -147,20 +155,40 @@ class _Reader:
         found = self._tokens[0][0].strip() if self._tokens else "the end"
         raise DocumentRefused(f"error parsing query: found {found}, expected {expected}", hint=SUPPORTED)
 
+    def _show(self) -> Show:
+        what = next((what for what in SHOWN if self._take_all(what.split())), None)
+        if what is None:
+            self._fail(" or ".join(what.upper() for what in SHOWN))
+        database = self._name() if what != "databases" and self.take("on") else ""
+        measurement = self._measurement() if what.startswith(("tag", "field")) and self.take("from") else ""
+        key = ""
+        if what == "tag values":
+            for word in ("with", "key", "="):
+                self.need(word)
+            key = self._name()
+        return Show(what, database, measurement, key, self._limit())
+
+    def _take_all(self, words: list[str]) -> bool:
+        ahead = [(token["word"] or "").lower() for token in islice(self._tokens, len(words))]
+        return ahead == words and all(self.take(word) for word in words)
+
+    def _measurement(self) -> str:
+        name = self._name()
+        while self.take("."):  # "database"."policy"."measurement": there is one policy, and `db` names the database
+            self.take(".")
+            name = self._name()
+        return name
+
+    def _limit(self) -> int | None:
+        return int(self._number()) if self.take("limit") else None
+
     def _select(self) -> Select:
         columns = [self._column()]
         while self.take(","):
             columns.append(self._column())
         self.need("from")
-        measurement = self._name()
-        while self.take("."):  # "database"."policy"."measurement": there is one policy, and `db` names the database
-            self.take(".")
-            measurement = self._name()
-        conditions: list[Condition] = []
-        if self.take("where"):
-            conditions.append(self._condition())
-            while self.take("and"):
-                conditions.append(self._condition())
+        measurement = self._measurement()
+        conditions = self._conditions() if self.take("where") else []
         tags: list[str] = []
         every: float | None = None
         if self.take("group"):
@@ -177,6 +205,8 @@ class _Reader:
                         tags.append(name)
                 if not self.take(","):
                     break
+        if every is not None and self.take("fill"):
+            self._fill()
         descending = False
         if self.take("order"):
             self.need("by")
@@ -184,7 +214,7 @@ class _Reader:
             descending = self.take("desc")
             if not descending:
                 self.take("asc")
-        limit = int(self._number()) if self.take("limit") else None
+        limit = self._limit()
         functions = {column.function is not None for column in columns}
         if len(functions) > 1:
             raise DocumentRefused("error parsing query: mixing aggregate and non-aggregate queries is not supported")
@@ -210,6 +240,27 @@ class _Reader:
         self._kind()
         label = self._name() if self.take("as") else ""
         return Column(name, function, label)
+
+    def _fill(self) -> None:
+        """Rows without points are not made up, so there is nothing to fill them with."""
+        self.need("(")
+        if not (self.take("none") or self.take("null")):
+            self._fail("NONE, NULL")
+        self.need(")")
+
+    def _conditions(self) -> list[Condition]:
+        """Joined by AND alone, so that parentheses change nothing."""
+        conditions: list[Condition] = []
+        opened = 0
+        while not conditions or self.take("and"):
+            while self.take("("):
+                opened += 1
+            conditions.append(self._condition())
+            while opened and self.take(")"):
+                opened -= 1
+        if opened:
+            self._fail(")")
+        return conditions
 
     def _condition(self) -> Condition:
         name = self._name()

@@ -11,8 +11,9 @@ import duckdb
 
 from podium.errors import DocumentRefused
 from podium.stores.influx_query import Column, Select, Table
+from podium.stores.influx_show import tags_of
 from podium.stores.series_sql import NUMBER, column_of, field_kinds, literal, tag_sql
-from podium.stores.series_tables import COLUMNS, micros
+from podium.stores.series_tables import micros
 
 MAX_ROWS = 100_000
 
@@ -38,7 +39,7 @@ def select(connection: duckdb.DuckDBPyConnection, database: str, asked: Select) 
     """Raises DocumentRefused for a function of text that only numbers have."""
     where, parameters = _where(database, asked)
     kinds = field_kinds(connection, where, parameters)
-    tags = _tags(connection, database, asked.measurement)
+    tags = tags_of(connection, database, asked.measurement)
     grouped = tags if asked.all_tags else list(asked.tags)
     columns = _expanded(asked.columns, kinds, [tag for tag in tags if tag not in grouped])
     fields = [column.name for column in columns if column.name in kinds]
@@ -94,15 +95,6 @@ def _where(database: str, asked: Select) -> tuple[str, dict[str, Any]]:
         value = condition.value
         parameters[f"v{number}"] = value if isinstance(value, str) else micros(value)
     return " and ".join(sql), parameters
-
-
-def _tags(connection: duckdb.DuckDBPyConnection, database: str, measurement: str) -> list[str]:
-    which = [database, measurement]
-    usual = ", ".join(f"bool_or({column} <> '')" for column in COLUMNS.values())
-    where = "from series where database = $1 and measurement = $2"
-    has = connection.execute(f"select {usual} {where}", which).fetchone() or ()
-    others = connection.execute(f"select distinct unnest(map_keys(others)) {where}", which).fetchall()
-    return sorted([tag for tag, there in zip(COLUMNS, has, strict=True) if there] + [tag for (tag,) in others])
 
 
 def _expanded(asked: Sequence[Column], kinds: Mapping[str, str], tags: list[str]) -> list[Column]:

@@ -18,8 +18,9 @@ import structlog
 
 from podium.errors import Unavailable
 from podium.stores import export, series_queries
-from podium.stores.influx_query import Select, Table
+from podium.stores.influx_query import Select, Show, Table
 from podium.stores.influx_select import select
+from podium.stores.influx_show import Listing, show
 from podium.stores.series import EVERYTHING, Filter, Point, Row, Summary, Trace, checked
 from podium.stores.series_tables import Writer, connect
 
@@ -122,8 +123,8 @@ class DuckDbSeries:
     async def databases(self) -> list[str]:
         return await self._read(series_queries.databases)
 
-    async def measurements_in(self, database: str) -> list[str]:
-        return await self._read(series_queries.measurements_in, database)
+    async def show(self, database: str, statement: Show) -> list[Listing]:
+        return await self._read(show, database, statement)
 
     async def select(self, database: str, statement: Select) -> list[Table]:
         """Answers a `SELECT` of InfluxQL. Raises DocumentRefused when it asks for what cannot be done."""

@@ -18,11 +18,6 @@ def databases(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for (name,) in connection.execute("select name from databases order by name").fetchall()]
 
 
-def measurements_in(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
-    query = "select distinct measurement from series where database = $1 order by measurement"
-    return [name for (name,) in connection.execute(query, [database]).fetchall()]
-
-
 def measurements(connection: duckdb.DuckDBPyConnection, run: str) -> list[str]:
     query = "select distinct measurement from series where run = $1 order by measurement"
     return [name for (name,) in connection.execute(query, [run]).fetchall()]
