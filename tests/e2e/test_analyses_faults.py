@@ -60,7 +60,7 @@ async def records(podium: Server, analysis: str = "a1f") -> list[dict[str, Any]]
     return list(answer.json())
 
 
-async def status(podium: Server, analysis: str = "a1f") -> str:
+async def status(podium: Server, analysis: str = "A1F") -> str:
     answer = await podium.http.get("/diastema/documents/UIDB/pipelines", params={"analysisid": analysis})
     [row] = answer.json()
     return str(row["status"])

@@ -178,9 +178,9 @@ async def test_a_playbook_from_its_acceptance_to_its_end(anywhere: tuple[House, 
     [pipeline] = await at_home.documents.find("UIDB", "pipelines")
     assert isinstance(pipeline.pop("performance")["analysis-exec-speed"], int)
     assert pipeline == {
-        "analysisid": "a1f",
+        "analysisid": "A1F",
         "status": "completed",
-        "visualization": {"viz": ["diastemaviz/job-7/plot.html"]},
+        "visualization": {"Viz": ["diastemaviz/job-7/plot.html"]},
     }
     toolkit = await at_home.documents.find("Diastema", "datatoolkit")
     assert sorted(toolkit, key=lambda one: one["job-id"], reverse=True) == [
@@ -274,7 +274,7 @@ async def test_a_visualization_of_many_plots_names_those_it_has_room_for(at_home
     shown = (await results(at_home, run.id))["3"]["paths"]
     assert 0 < len(json.dumps(shown)) <= PATHS_BYTES
     assert shown == ["diastemaviz/job-2/plot.html", *plots][: len(shown)]
-    [pipeline] = await at_home.documents.find("UIDB", "pipelines", {"analysisid": "a1f"})
-    assert len(pipeline["visualization"]["viz"]) == len(plots) + 1
+    [pipeline] = await at_home.documents.find("UIDB", "pipelines", {"analysisid": "A1F"})
+    assert len(pipeline["visualization"]["Viz"]) == len(plots) + 1
     notes = [line for _, node, line in at_home.lines if node == "3"]
     assert notes == [f"its result names {len(shown)} of {len(plots) + 1} plots; the records have all"]

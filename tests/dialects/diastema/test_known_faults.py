@@ -116,7 +116,7 @@ async def test_a_pipeline_without_a_row_gets_one(at_home: House) -> None:
 
 
 async def test_a_row_of_the_front_end_is_completed_and_not_replaced(at_home: House) -> None:
-    key = {"analysisid": "a1f"}
+    key = {"analysisid": "A1F"}
     await at_home.documents.put("UIDB", "pipelines", key, {**key, "label": "mine", "performance": {"memory": 1}})
     await at_home.analysed(chain())
     [row] = await at_home.documents.find("UIDB", "pipelines")

@@ -126,7 +126,7 @@ async def test_the_records_can_be_read(at_home: House) -> None:
     await at_home.analysed(short())
     found = await at_home.get("/diastema/documents/metis/analysis_a1f?directory-kind=cleaned-data")
     assert [one["minio-path"] for one in found] == ["metis/analysis-a1f/cleaned-2"]
-    [pipeline] = await at_home.get("/diastema/documents/UIDB/pipelines?analysisid=a1f&limit=1")
+    [pipeline] = await at_home.get("/diastema/documents/UIDB/pipelines?analysisid=A1F&limit=1")
     assert pipeline["status"] == "completed"
     assert await at_home.get("/diastema/documents/UIDB/pipelines?analysisid=other") == []
 
@@ -152,7 +152,7 @@ async def test_an_ingestion_becomes_a_dataset_that_is_known(at_home: House, plat
     ]
     assert platform.looked[-1] == "data-ingesting/i77"
     assert await at_home.documents.find("UIDB", "datasets") == [
-        {"organization": "metis", "user": "Anna", "label": "ships", "features": FEATURES}
+        {"organization": "Metis", "user": "Anna", "label": "Ships", "features": FEATURES}
     ]
     assert (await at_home.get(f"/ingestion/{run.id}"))["state"] == "succeeded"
     unknown = await at_home.post("/analysis/validate", playbook(*with_column("nowhere")))

@@ -13,7 +13,7 @@ from tests.dialects.diastema.playbooks import job, playbook
 
 async def features(organisation: str, label: str) -> Collection[str] | None:
     known = {"ships": ["ID", "Length"], "boats": ["id", "speed"]}
-    return known.get(label) if organisation == "metis" else None
+    return known.get(label.lower()) if organisation == "Metis" else None
 
 
 async def verdict(*jobs: dict[str, Any]) -> Verdict:

@@ -34,7 +34,7 @@ def check_ingestion(document: Mapping[str, Any]) -> None:
     call = document["flow"]["jobs"][INGEST]["call"]
     given = {
         "ingestion-id": call["id"],
-        "database-id": document["diastema"]["organisation"],
+        "database-id": document["diastema"]["database-id"],
         "user": call["user"],
         "dataset-label": call["label"],
         "ingestion_json": _without_secrets(call["ingestion_json"]),

@@ -51,7 +51,7 @@ class End:
 
     async def _record(self, job: Job) -> None:
         about, records = job.document["diastema"], self._tools.records
-        organisation, analysis = str(about["organisation"]), str(about["analysis"])
+        organisation, analysis = str(about["organisation"]), str(about["analysis-id"])
         done = {name: result for name, result in job.inputs.items() if isinstance(result, dict)}
         for name, result in done.items():
             if UNRECORDED in result:
@@ -82,8 +82,8 @@ class End:
         if found.kind != ANALYSIS or found.state is not RunState.CANCELLED:
             return
         about = (await self._desk.document(run))["diastema"]
-        if await self._tools.records.is_completed(about["analysis"]):
-            await self._tools.records.ended(about["organisation"], about["analysis"], found.state.value)
+        if await self._tools.records.is_completed(str(about["analysis-id"])):
+            await self._tools.records.ended(about["organisation"], str(about["analysis-id"]), found.state.value)
             await self._tell_terminated(run, about["analysis"])
 
     async def _tell_terminated(self, run: str, analysis: str) -> None:

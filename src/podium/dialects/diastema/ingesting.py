@@ -37,8 +37,9 @@ class Ingest:
         features = said.get("features") if isinstance(said, dict) else None
         if not isinstance(features, list):
             raise JobFailed("the ingestion service is done and tells no features", final=True)
-        user, label = str(call["user"]), str(call["label"])
-        await patiently(job.note, lambda: self._tools.records.ingested(organisation, user, label, features))
+        about, user = job.document["diastema"], str(call["user"])
+        owner, label = str(about["database-id"]), str(about["dataset-label"])
+        await patiently(job.note, lambda: self._tools.records.ingested(owner, user, label, features))
         return {"path": output, "features": len(features)}
 
 

@@ -67,11 +67,11 @@ class Visualization:
     async def perform(self, job: Job) -> Json:
         work = Work(job)
         [before] = work.before
-        folder, label = f"{PLOTS}/{before['id']}", text(job.call["label"])
+        folder, label = f"{PLOTS}/{before['id']}", str(job.call["label"])
         paths = await patiently(job.note, lambda: self._tools.artifacts.list(folder))
         if not paths:
             job.note(f"there is nothing in {folder}/ to be shown")
-        await patiently(job.note, lambda: self._tools.records.plots(work.analysis, label, paths))
+        await patiently(job.note, lambda: self._tools.records.plots(work.posted_id, label, paths))
         await self._tools.front.visualize(job.run, job.node, folder, before["title"], before["column"])
         shown = _fitting(paths)
         if len(shown) < len(paths):

@@ -95,11 +95,12 @@ class Reader:
         job = JobDocument(kind=INGESTION, call=call, service="services", retry=_RETRY, timeout=self._job_timeout)
         last = JobDocument(kind=INGESTED, call={"id": about.id}, retry=_END_RETRY, timeout=self._job_timeout)
         flow = FlowDocument(jobs={INGEST: job}, last=last)
+        posted = {key: given[key] for key in ("database-id", "dataset-label")}
         return Submission(
             id=id_,
             kind=INGESTION,
             name=f"{about.organisation}/{about.label}",
-            document={"flow": flow.model_dump(mode="json"), "diastema": {"organisation": about.organisation}},
+            document={"flow": flow.model_dump(mode="json"), "diastema": {"organisation": about.organisation, **posted}},
             lane=f"diastema {about.organisation}/datasets/{about.label}",
             secrets=kept,
         )

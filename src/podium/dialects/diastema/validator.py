@@ -15,7 +15,7 @@ from podium.dialects.diastema.titles import ENDS, STARTS
 from podium.errors import Fault
 
 Features = Callable[[str, str], Awaitable[Collection[str] | None]]
-"""The columns of a dataset, by organisation and label; None, when nothing is known of it."""
+"""The columns of a dataset, by organisation and label as posted; None, when nothing is known of it."""
 
 PREDICTION, RESULT = "prediction", "result"
 _MODELS = ("classification", "regression", "clustering")
@@ -43,7 +43,7 @@ async def check(given: Mapping[str, Any], features: Features) -> Verdict:
     ends = [*_starts(book), *_ends(book)]
     if unsound:
         return Verdict(tuple(unsound), tuple(ends))
-    faults, advice = await _columns(book, features)
+    faults, advice = await _columns(book, str(given["database-id"]), features)
     uncleaned, too_clean = _cleaning(book)
     return Verdict((), (*ends, *faults, *uncleaned), (*advice, *too_clean))
 
@@ -66,14 +66,14 @@ def _ends(book: Playbook) -> Iterator[Fault]:
             yield step.fault("title", f"a {step.title} cannot be an end", f"Ends are: {', '.join(ENDS)}")
 
 
-async def _columns(book: Playbook, features: Features) -> tuple[list[Fault], list[Fault]]:
+async def _columns(book: Playbook, organisation: str, features: Features) -> tuple[list[Fault], list[Fault]]:
     """Columns that are not there, and datasets whose columns nobody knows."""
     faults: list[Fault] = []
     unknown: list[Fault] = []
     known: dict[str, frozenset[str] | None] = {}
     for step in structure.in_order(book):
         if step.title == "dataset":
-            found = await features(book.organisation, text(step.raw["label"]))
+            found = await features(organisation, str(step.raw["label"]))
             known[step.name] = None if found is None else frozenset(map(text, found))
             if found is None:
                 hint = "Ingest it, and they can be"

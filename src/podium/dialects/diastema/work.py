@@ -53,6 +53,11 @@ class Work:
         return str(self.job.document["diastema"]["analysis"])
 
     @property
+    def posted_id(self) -> str:
+        """Of the analysis."""
+        return str(self.job.document["diastema"]["analysis-id"])
+
+    @property
     def id(self) -> str:
         return text(self.job.call["id"])
 
@@ -201,7 +206,7 @@ class Tools:
         """No job is kept waiting by a store that only people read; what is missing is written at the end."""
         try:
             async with asyncio.timeout(RECORD_SECONDS):
-                await self.records.job(work.organisation, work.analysis, path, work.kind.record, work.job.call)
+                await self.records.job(work.organisation, work.posted_id, path, work.kind.record, work.job.call)
         except (TimeoutError, Unavailable) as error:
             reason = str(error) or "the records do not answer in time"
             work.job.note(f"its record is written when the run ends: {reason}")
