@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,40 @@ async def test_a_restart_starts_what_was_queued_in_order(journal: Journal) -> No
     await after.start()
     await asyncio.gather(after.wait("a"), after.wait("b"))
     assert performer.performed == [("a", "count:0"), ("b", "count:0")]
+
+
+async def test_a_snapshot_that_cannot_be_kept_ends_no_run(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("podium.runs.actor.SNAPSHOT_EVERY", 10)
+    asked: list[int] = []
+
+    async def away(run: str, seq: int, state: Any) -> int:
+        asked.append(seq)
+        raise Unavailable("the database is away")
+
+    monkeypatch.setattr(journal, "snapshot", away)
+    conducting = conductor(journal, CountingPerformer())
+    await conducting.submit(counting("a", 26))
+    assert (await conducting.wait("a")).state is RunState.SUCCEEDED
+    assert len(asked) > 1
+    await conducting.close()
+
+
+async def test_large_snapshots_are_rare(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("podium.runs.actor.SNAPSHOT_EVERY", 10)
+    monkeypatch.setattr("podium.runs.actor.SNAPSHOT_BYTES", 100)
+    kept: list[int] = []
+
+    async def keep(run: str, seq: int, state: Any) -> int:
+        kept.append(seq)
+        return 4000
+
+    monkeypatch.setattr(journal, "snapshot", keep)
+    conducting = conductor(journal, CountingPerformer())
+    await conducting.submit(counting("a", 100))
+    await conducting.wait("a")
+    assert len(kept) > 1
+    assert all(later - earlier >= 40 for earlier, later in pairwise(kept))
+    await conducting.close()
 
 
 async def test_a_long_run_is_replayed_from_a_snapshot(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from sqlalchemy import text
 from podium.errors import Conflict, DocumentRefused, LeaseLost, NotFound, SettingsError, Unavailable
 from podium.runs.database import Database, raw
 from podium.runs.events import Event, Failure, Run, RunState, Submission
-from podium.runs.journal import Journal
+from podium.runs.journal import LARGE, Journal
+from tests.runs.test_records import Noting
 
 
 class Clock:
@@ -304,6 +306,35 @@ async def test_the_latest_snapshot_is_kept(journal: Journal) -> None:
         await journal.snapshot("a", 4, None)
     with pytest.raises(NotFound):
         await journal.snapshot("unknown", 1, None)
+
+
+async def test_a_snapshot_is_written_down_beside_the_loop(journal: Journal) -> None:
+    await journal.submit(submission())
+    state = Noting(results={"a": "x"})
+    assert await journal.snapshot("a", 1, state) == len('{"results":{"a":"x"}}')
+    assert state.threads
+    assert threading.get_ident() not in state.threads
+    assert await journal.latest_snapshot("a") == (1, state)
+
+
+async def test_others_have_their_turn_between_large_events(journal: Journal) -> None:
+    await journal.submit(submission())
+    turns: list[str] = []
+
+    class Large(Mapping[str, str]):
+        def __getitem__(self, key: str) -> str:
+            turns.append("event")
+            return "x" * LARGE
+
+        def __iter__(self) -> Iterator[str]:
+            return iter(["text"])
+
+        def __len__(self) -> int:
+            return 1
+
+    asyncio.get_running_loop().call_soon(turns.append, "another")
+    await journal.append("a", [Event("step", Large()), Event("step", Large())])
+    assert turns == ["event", "another", "event"]
 
 
 async def test_an_ended_run_can_be_dropped(journal: Journal) -> None:

@@ -36,6 +36,7 @@ from podium.runs.machine import (
 log = structlog.get_logger()
 
 SNAPSHOT_EVERY = 1000  # events: a replay then takes some milliseconds
+SNAPSHOT_BYTES = 4096  # of the last one for each event until the next: what they cost stays in proportion
 JOURNAL_RETRY_SECONDS = 2.0
 SUBMITTED = 1  # the seq of run.submitted, which changes no state
 
@@ -74,7 +75,7 @@ class Actor:
         self._down = down
         self.caught_up = down is None
         self._seq = 0
-        self._snapshot_seq = 0
+        self._snapshot_due = SNAPSHOT_EVERY
         self._state: Any = None
         self._mailbox: deque[Input] = deque()
         self._wake = asyncio.Event()
@@ -122,7 +123,7 @@ class Actor:
             self._state = self._machine.initial(self._document)
         else:
             self._seq, dumped = snapshot
-            self._snapshot_seq = self._seq
+            self._snapshot_due = self._seq + SNAPSHOT_EVERY
             self._state = self._machine.load(self._document, dumped)
         if new:
             return
@@ -203,9 +204,16 @@ class Actor:
         failpoints.hit("conductor.after_append")
         self._seq = recorded[-1].seq
         self._ended = any(event.ends for event in events)
-        if not self._ended and self._seq - self._snapshot_seq >= SNAPSHOT_EVERY:
-            self._snapshot_seq = self._seq
-            await self._journal.snapshot(self.run.id, self._seq, self._machine.dump(self._state))
+        if not self._ended and self._seq >= self._snapshot_due:
+            await self._snapshot()
+
+    async def _snapshot(self) -> None:
+        try:
+            size = await self._journal.snapshot(self.run.id, self._seq, self._machine.dump(self._state))
+        except Unavailable as error:  # the next write tries again; a replay without it only takes longer
+            log.warning("run.no_snapshot", run=self.run.id, reason=str(error))
+            return
+        self._snapshot_due = self._seq + max(SNAPSHOT_EVERY, size // SNAPSHOT_BYTES)
 
     def _act(self) -> None:
         pending = {command.key: command for command in self._machine.pending(self._state)}

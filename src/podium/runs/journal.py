@@ -22,7 +22,7 @@ from podium.runs import lease
 from podium.runs.batch import RUN_COLUMNS, Batch, no_run
 from podium.runs.database import RESTORE, Database
 from podium.runs.events import Event, Json, Recorded, Run, RunState, Submission
-from podium.runs.records import encode, read_event, read_json, read_run
+from podium.runs.records import encode, encode_large, read_event, read_json, read_run
 from podium.runs.tables import VERSION, documents, events, meta, metadata, runs, snapshots
 from podium.runs.writer import Call, Job, Writer, newest_position
 
@@ -31,6 +31,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 PAGE = 1000
+LARGE = 1 << 16  # bytes; they are written as JSON in some milliseconds
 _UNFINISHED = runs.c.ended.is_(None)
 
 
@@ -132,14 +133,15 @@ class Journal:
             raise ValueError("transient events are not written")
         if not what:
             return []
-        encoded = [encode(dict(event.data), event.type) for event in what]
+        encoded = await _encoded(what)
         durable = any(event.synced or event.ends for event in what)
         return await self._write(lambda batch: batch.append(run, what, encoded), durable=durable, failpoint="append")
 
-    async def snapshot(self, run: str, seq: int, state: Json) -> None:
-        """Keep the state after event `seq`, in place of an older one. Raises: NotFound, Conflict."""
-        encoded = encode(state, "snapshot")
+    async def snapshot(self, run: str, seq: int, state: Json) -> int:
+        """Keep the state after event `seq`, in place of an older one; gives its size. Raises: NotFound, Conflict."""
+        encoded = await self._off_loop(encode_large, state, "snapshot")
         await self._write(lambda batch: batch.snapshot(run, seq, encoded))
+        return len(encoded)
 
     async def drop(self, run: str) -> None:
         """Forget an ended run. Raises: NotFound, Conflict (it has not ended)."""
@@ -307,6 +309,19 @@ class Journal:
 
     async def _off_loop(self, function: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, function, *arguments)
+
+
+async def _encoded(what: Sequence[Event]) -> list[str]:
+    """Others have their turn between two events where these are large."""
+    encoded: list[str] = []
+    size = 0
+    for event in what:
+        if size > LARGE:
+            size = 0
+            await asyncio.sleep(0)
+        encoded.append(encode(dict(event.data), event.type))
+        size += len(encoded[-1])
+    return encoded
 
 
 def _events(query: Select[Any], connection: Connection) -> list[Recorded]:
