@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from podium.runs.failpoints import VARIABLE
+from tests.cli.terminal import Terminal
 from tests.e2e.harness import serving
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -48,3 +49,32 @@ async def test_a_container_has_its_inputs_though_podium_was_killed_while_it_wrot
         assert ended["state"] == "succeeded", ended
         job = (await podium.http.get(f"/api/v1/runs/{run}/jobs/sum")).json()
         assert job["result"] == 7
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A package with a kind of job that raises when it is imported."""
+    site = tmp_path / "site"
+    about = site / "strange_kinds-1.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: strange-kinds\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[podium.jobs]\nstrange = strange_kinds:Kind\n")
+    (site / "strange_kinds.py").write_text("raise RuntimeError('no licence')\n")
+    return site
+
+
+async def test_a_kind_of_another_package_that_is_broken_stops_nothing_else(tmp_path: Path, site: Path) -> None:
+    why = "the kind 'strange' of the package strange-kinds cannot be loaded: RuntimeError: no licence"
+    terminal = Terminal(tmp_path)
+    (tmp_path / "graph.yaml").write_text("jobs: {a: {strange: {}}}")
+    refused = await terminal("validate", "graph.yaml", PYTHONPATH=str(site))
+    assert refused.code == 2
+    assert f"jobs.a.strange: {why}" in refused.err
+    async with serving(tmp_path, None, PYTHONPATH=str(site)) as podium:
+        await podium.logged("jobs.kind_broken")
+        answer = await podium.http.post("/api/v1/runs", json={"jobs": {"a": {"strange": {}}}})
+        assert answer.status_code == 422
+        assert why in answer.text
+        good = {"jobs": {"a": {"message": {"publish": {"topic": "done"}}}}}
+        submitted = await podium.http.post("/api/v1/runs", json=good)
+        assert (await podium.ended(submitted.json()["id"]))["state"] == "succeeded"

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from importlib.metadata import EntryPoint
 
 import pytest
 
 from podium.engines.flow.document import FlowDocument
 from podium.engines.flow.messages import Attempt, PauseRequested
 from podium.errors import DocumentRefused, NotFound, Unavailable
-from podium.jobs import performer as module
 from podium.jobs.calls import Call, check
-from podium.jobs.performer import REASON_CHARACTERS, RESULT_LEVELS, FlowPerformer, plugins
+from podium.jobs.performer import REASON_CHARACTERS, RESULT_LEVELS, FlowPerformer
 from podium.jobs.port import RESULT_BYTES, Job, JobFailed
 from podium.runs.machine import Performed, PerformFailed
 
@@ -195,12 +193,6 @@ class TestCheck:
         jobs = {"one": {"kind": "asked", "call": {"a": 1}}}
         jobs["two"] = {"kind": "asked", "call": {"a": {"$result": "one"}, "b": {"$secret": "s"}}, "after": ["one"]}
         FlowPerformer({"asked": Asked()}, lambda: 0.0).check(FlowDocument(jobs=jobs))
-
-
-def test_kinds_of_other_packages(monkeypatch):
-    point = EntryPoint("theirs", f"{__name__}:Asked", "podium.jobs")
-    monkeypatch.setattr(module, "entry_points", lambda group: [point] if group == "podium.jobs" else [])
-    assert plugins()["theirs"]().jobs == []
 
 
 async def test_what_is_enclosed_is_left_alone():

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import entry_points
 from typing import Any
-
-import structlog
 
 from podium.engines.flow.document import FlowDocument, JobDocument
 from podium.engines.flow.messages import Attempt
@@ -19,16 +16,8 @@ from podium.runs.events import Json
 from podium.runs.machine import Command, Input, Performed, PerformFailed, Recovery
 from podium.runs.secrets import redact_urls
 
-log = structlog.get_logger()
-
-GROUP = "podium.jobs"
 RESULT_LEVELS = 100  # far fewer than what reads and writes JSON can stand
 REASON_CHARACTERS = 8_000
-
-
-def plugins() -> dict[str, Callable[[], JobKind]]:
-    """The kinds of other packages, by name; called without arguments, each gives one."""
-    return {point.name: point.load() for point in entry_points(group=GROUP)}
 
 
 class FlowPerformer:

@@ -16,8 +16,8 @@ from podium.jobs.client import Client
 from podium.jobs.container import Container
 from podium.jobs.http import HttpService
 from podium.jobs.message import MessageJob
-from podium.jobs.performer import plugins
 from podium.jobs.pipeline import AnotherRun
+from podium.jobs.plugins import plugins
 from podium.jobs.port import JobKind
 from podium.jobs.services import Services
 from podium.runs.conductor import Conductor
@@ -75,7 +75,7 @@ class Jobs:
             "message": MessageJob(bus),
             "run": AnotherRun(self._runs, self._read),
         }
-        return {**{name: make() for name, make in plugins().items()}, **ours}
+        return {**plugins(), **ours}
 
     def expect_calls(self, address: str) -> None:
         """Have services post their outcomes to us, who are at `address` (`http://127.0.0.1:8001`)."""
