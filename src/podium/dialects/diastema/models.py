@@ -84,7 +84,7 @@ class Model:
             await patiently(job.note, lambda: self._tools.records.parameters(work.id, parameters))
             await self._tools.make_folder(job, work.output)
             await self._train(work, algorithm, parameters)
-            await self._tools.written(job, ANALYTICS, work.id, work.output)
+            await self._tools.written(job, ANALYTICS, work.id, work.output, by=f"the {work.title} of {ANALYTICS}")
             await self._remove(job, f"{work.output}/{_DONE}")
         return await self._tools.finish(work, work.output, algorithm=algorithm)
 

@@ -144,7 +144,7 @@ class Tools:
 
     Args:
         output_seconds: within which output must be there when a service says that it is complete; 0: it is not looked.
-        writes_here: services that have been seen to write into the artifact store; False: that were waited for in vain.
+        writes_here: who has been seen to write into the artifact store; False: who was waited for in vain.
     """
 
     services: Services
@@ -157,20 +157,22 @@ class Tools:
     async def make_folder(self, job: Job, path: str) -> None:
         await patiently(job.note, lambda: self.artifacts.make_folder(path))
 
-    async def written(self, job: Job, service: str, id_: str, path: str) -> None:
+    async def written(self, job: Job, service: str, id_: str, path: str, *, by: str | None = None) -> None:
         """Until there is something at `path`, which need not be when the service says so.
 
-        A service that never wrote here may write elsewhere: it is waited for once, and then gone on without.
+        A service that never wrote here may write elsewhere: it is waited for once, and then gone on without. The same
+        goes for each program, `by` its name, of a service that runs several.
 
         Raises: JobFailed.
         """
-        if not self.output_seconds or self.writes_here.get(service) is False:
+        writer = by or service
+        if not self.output_seconds or self.writes_here.get(writer) is False:
             return
         if await patiently(job.note, lambda: self._is_there(path)):
-            self.writes_here[service] = True
+            self.writes_here[writer] = True
             return
-        missing = f"{service} is complete, and {self.output_seconds:g} s later there is nothing in {path}/"
-        if not self.writes_here.setdefault(service, False):  # a neighbour may have seen it write meanwhile
+        missing = f"{writer} is complete, and {self.output_seconds:g} s later there is nothing in {path}/"
+        if not self.writes_here.setdefault(writer, False):  # a neighbour may have seen it write meanwhile
             job.note(f"{missing}; going on, and not waiting for what it writes any more")
             return
         await self.services.turns.untold(service, id_)  # the next attempt tells it again
