@@ -127,6 +127,9 @@ class DiastemaSettings(BaseModel):
     poll_seconds: float = Field(default=2.0, ge=0.05, le=3600)
     output_seconds: float = Field(default=5.0, ge=0, le=3600)
     job_timeout_seconds: float = Field(default=86400.0, gt=0)
+    services_limit: int | None = Field(default=None, ge=1)
+    functions_limit: int | None = Field(default=None, ge=1)
+    analytics_limit: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="before")
     @classmethod

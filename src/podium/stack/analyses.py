@@ -51,6 +51,7 @@ def diastema(house: House) -> DiastemaDialect:
         pause=settings.poll_seconds,
         output_seconds=settings.output_seconds,
         job_timeout=settings.job_timeout_seconds,
+        limits=_limits(settings),
         resolve=house.resolve,
         note=house.note,
         redact=house.redact,
@@ -71,6 +72,15 @@ def _given(settings: DiastemaSettings) -> dict[Which, str]:
         "analytics": settings.analytics,
     }
     return {which: where.full for which, where in places.items() if where is not None}
+
+
+def _limits(settings: DiastemaSettings) -> dict[str, int]:
+    limits = {
+        "services": settings.services_limit,
+        "functions": settings.functions_limit,
+        "analytics": settings.analytics_limit,
+    }
+    return {which: limit for which, limit in limits.items() if limit is not None}
 
 
 def _access(settings: Settings) -> Access:

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import socket
 from collections.abc import Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,38 @@ async def test_branches_that_nothing_ties_run_at_once(at_home: House, platform: 
     run = await at_home.analysed(playbook(*branches))
     assert run.state is RunState.SUCCEEDED
     assert [what for what, _ in platform.log] == ["begin"] * 3 + ["end"] * 3
+
+
+async def test_a_service_is_given_no_more_at_once_than_is_set(tmp_path: Path, platform: Platform) -> None:
+    platform.seconds = 0.5
+    cleaned = [
+        one for n in (2, 4, 6) for one in (job(n, "dataset", 0, [n + 1]), job(n + 1, "cleaning", n, [11, 12, 13]))
+    ]
+    joined = [job(n, "function", [3, 5, 7], [n + 10]) for n in (11, 12, 13)]
+    trained = [job(n, "clustering", n - 10) for n in (21, 22, 23)]
+    async with house(tmp_path, platform, limits={"services": 1, "analytics": 2}) as made:
+        run = await made.analysed(playbook(*cleaned, *joined, *trained))
+    assert run.state is RunState.SUCCEEDED
+    assert [at_once(platform, steps) for steps in ((3, 5, 7), (11, 12, 13), (21, 22, 23))] == [1, 3, 2]
+
+
+def at_once(platform: Platform, steps: tuple[int, ...]) -> int:
+    """How many of these were under way at the same time, at most."""
+    jobs = {f"job-{step}" for step in steps}
+    changes = [1 if what == "begin" else -1 for what, id_ in platform.log if id_ in jobs]
+    return max(accumulate(changes))
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [({"max-shrink": 0}, 0), ({"max-shrink": 0.0}, 0), ({"max-shrink": None}, None), ({}, None)]
+)
+async def test_nothing_lost_at_all_is_a_bound_too(
+    at_home: House, platform: Platform, given: dict[str, Any], told: float | None
+) -> None:
+    book = chain()
+    book["jobs"][1] |= given
+    await at_home.analysed(book)
+    assert platform.bodies("data-cleaning")[0].get("max-shrink") == told
 
 
 async def test_a_failed_ingestion_is_a_failed_one(at_home: House, platform: Platform) -> None:
@@ -334,6 +367,24 @@ async def test_a_service_that_never_wrote_is_waited_for_once(tmp_path: Path, pla
             assert (await made.analysed(chain(model()))).state is RunState.SUCCEEDED
         said = [line for _, _, line in made.lines if "not waiting for what it writes any more" in line]
     assert len(said) == 2, "the cleaning service and the analytics component"
+
+
+async def test_a_program_of_the_analytics_component_is_no_other(tmp_path: Path, platform: Platform) -> None:
+    """One that writes says nothing of one that writes elsewhere."""
+    write = platform.write
+
+    def only_classified(path: str, content: bytes) -> None:
+        if "clustered" not in path:
+            write(path, content)
+
+    platform.write = only_classified
+    async with house(tmp_path, platform, output_seconds=0.1) as made:
+        assert (await made.analysed(chain(model()))).state is RunState.SUCCEEDED
+        run = await made.analysed(chain(model("clustering")))
+        assert run.state is RunState.SUCCEEDED, run.error
+        [said] = [line for _, _, line in made.lines if "not waiting for what it writes any more" in line]
+    assert said.startswith("the clustering of analytics is complete")
+    assert platform.begun("job-3") == 2
 
 
 async def test_where_services_write_elsewhere_output_is_not_looked_for(tmp_path: Path, platform: Platform) -> None:

@@ -21,8 +21,7 @@ async def verdict(*jobs: dict[str, Any]) -> Verdict:
 
 
 async def reasons(*jobs: dict[str, Any]) -> list[str]:
-    found = await verdict(*jobs)
-    return [f"{one.where}: {one.what}" for one in (*found.unsound, *found.faults)]
+    return [f"{one.where}: {one.what}" for one in (await verdict(*jobs)).faults]
 
 
 def cleaned(*behind: dict[str, Any]) -> list[dict[str, Any]]:
@@ -133,3 +132,17 @@ async def test_columns_of_an_unknown_dataset_are_not_guessed() -> None:
     found = await verdict(*cleaned(job(3, "data-sink", 2))[1:], job(1, "dataset", 0, [2], label="tugs"))
     assert found.faults == ()
     assert "nothing is known of this dataset" in found.advice[0].what
+
+
+async def test_faults_are_told_in_the_order_of_the_page() -> None:
+    lone = [job(5, "cleaning", [1, 2], [6]), job(6, "cleaning", 5)]
+    found = await reasons(job(1, "x"), job(2, "dataset", 0, [5]), job(3, "data-sink", 0), *lone)
+    words = ["no job called 'x'", "a data-sink cannot be a start", "a cleaning cannot be an end", "takes an input"]
+    places = [next(at for at, one in enumerate(found) if word in one) for word in words]
+    assert places == sorted(places), found
+    uncleaned = [job(3, "regression", 1, [4], column="depth"), job(4, "cleaning", 3)]
+    assert await reasons(job(1, "dataset", 0, [3], label="ships"), *uncleaned) == [
+        "jobs[2] (step 4).title: a cleaning cannot be an end",
+        "jobs[1] (step 3).column: step 1 has no column 'depth'",
+        "jobs[1] (step 3).from: a regression wants cleaned input, and step 1 gives none",
+    ]

@@ -74,6 +74,7 @@ class DiastemaDialect:
         pause: the longest between two looks at a service's progress, in seconds.
         output_seconds: within which output must be there when a service says that it is complete; 0: it is not looked.
         job_timeout: of an attempt at a job, in seconds.
+        limits: how many jobs of an analysis at once for each service; one that is not named has no limit.
         resolve: puts the values of secrets in place of their names.
         note: keeps a line in the log of a job: run, job, line.
         redact: takes secrets out of what people are shown.
@@ -96,6 +97,7 @@ class DiastemaDialect:
         pause: float = LONGEST,
         output_seconds: float = OUTPUT_SECONDS,
         job_timeout: float = 24 * 3600.0,
+        limits: Mapping[str, int] | None = None,
         resolve: Callable[[Any], Any] = lambda value: value,
         note: Callable[[str, str, str], None] = lambda _run, _node, _line: None,
         redact: Callable[[str], str] = redact_urls,
@@ -108,7 +110,7 @@ class DiastemaDialect:
         self._expects_requests = bool(services)
         self._warming: asyncio.Task[None] | None = None
         self._token = Token(key)
-        self._reader = Reader(job_timeout)
+        self._reader = Reader(job_timeout, limits)
         self._records = Records(stores.documents)
         places, memory = Places(services, run_service, check_image), Memory(stores.ours)
         self._front = FrontEnd(self._client, front_end, memory)
@@ -169,7 +171,7 @@ class DiastemaDialect:
         if "ingestion_json" in given:
             return []
         verdict = await validator.check(given, self._records.features)
-        refuse([*verdict.unsound, *verdict.faults])
+        refuse(verdict.faults)
         return list(verdict.advice)
 
     def kept(self, result: Json) -> Sequence[Kept]:

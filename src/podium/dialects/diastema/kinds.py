@@ -115,7 +115,7 @@ def cleaning(work: Work) -> dict[str, Json]:
         "analysis-id": work.analysis,
     }
     shrink = work.job.call.get("max-shrink")
-    return body if shrink in (None, False) else {**body, "max-shrink": shrink}
+    return body if shrink is None or shrink is False else {**body, "max-shrink": shrink}
 
 
 def join(work: Work) -> dict[str, Json]:

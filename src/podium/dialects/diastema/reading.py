@@ -48,10 +48,12 @@ class Reader:
 
     Args:
         job_timeout: of each attempt at a job, in seconds.
+        limits: how many jobs of an analysis at once for each service; one that is not named has no limit.
     """
 
-    def __init__(self, job_timeout: float) -> None:
+    def __init__(self, job_timeout: float, limits: Mapping[str, int] | None = None) -> None:
         self._job_timeout = job_timeout
+        self._limits = dict(limits or {})
 
     def read(self, content: bytes) -> Submission:
         """The run that `content` asks for. Raises: DocumentRefused, with every fault."""
@@ -65,6 +67,7 @@ class Reader:
         id_ = _run_id(book.analysis)
         flow = FlowDocument(
             jobs={step.name: self._job(step) for step in book.steps.values()},
+            services=self._limits,
             last=JobDocument(
                 kind=END,
                 after=tuple(step.name for step in book.steps.values() if step.kind.record),

@@ -104,8 +104,8 @@ def routes(
         except (DocumentRefused, NotAllowed) as error:
             return _verdict(INVALID, error.faults or [Fault(error.where or "", error.problem, error.hint)])
         verdict = await validator.check(given, records.features)
-        if faults := [*verdict.unsound, *verdict.faults]:
-            return _verdict(INVALID, faults)
+        if verdict.faults:
+            return _verdict(INVALID, verdict.faults)
         return _verdict(COULD_BE_BETTER if verdict.advice else 200, verdict.advice)
 
     @router.get("/analysis/{run}", dependencies=known, summary="How an analysis fares, by its id or that of its run")

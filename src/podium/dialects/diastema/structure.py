@@ -11,10 +11,13 @@ from podium.errors import Fault
 
 def check(book: Playbook) -> list[Fault]:
     """Every fault; those of single jobs first."""
-    faults = [*book.faults]
-    whole = [fault for step in book.steps.values() for fault in _links(book, step)]
-    faults += whole
-    if not faults:
+    return [*book.faults, *hanging(book)]
+
+
+def hanging(book: Playbook) -> list[Fault]:
+    """What keeps jobs from being reached, and those that are given too much or too little."""
+    faults = [fault for step in book.steps.values() for fault in _links(book, step)]
+    if not book.faults and not faults:
         faults += _cycles(book)
     faults += [fault for step in book.steps.values() for fault in _inputs(book, step)]
     return faults

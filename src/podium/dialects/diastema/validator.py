@@ -26,12 +26,10 @@ _WANT_CLEANED = (*_MODELS, "visualization", "function")
 class Verdict:
     """
     Args:
-        unsound: why it cannot be run.
-        faults: why the platform would not have it, though it could be run.
+        faults: why the platform would not have it, in its order; some could be run all the same.
         advice: what could be better.
     """
 
-    unsound: tuple[Fault, ...] = ()
     faults: tuple[Fault, ...] = ()
     advice: tuple[Fault, ...] = ()
 
@@ -39,13 +37,12 @@ class Verdict:
 async def check(given: Mapping[str, Any], features: Features) -> Verdict:
     """Look at a playbook, its token aside."""
     book = read(given)
-    unsound = structure.check(book)
-    ends = [*_starts(book), *_ends(book)]
-    if unsound:
-        return Verdict(tuple(unsound), tuple(ends))
+    ends, hanging = [*_starts(book), *_ends(book)], structure.hanging(book)
+    if book.faults or hanging:
+        return Verdict((*book.faults, *ends, *hanging))
     faults, advice = await _columns(book, str(given["database-id"]), features)
     uncleaned, too_clean = _cleaning(book)
-    return Verdict((), (*ends, *faults, *uncleaned), (*advice, *too_clean))
+    return Verdict((*ends, *faults, *uncleaned), (*advice, *too_clean))
 
 
 def _starts(book: Playbook) -> Iterator[Fault]:
