@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from podium.runs.failpoints import VARIABLE
 from tests.cli.terminal import Terminal
-from tests.e2e.harness import serving
+from tests.e2e.harness import Server, serving
+from tests.jobs.parts import Reply, Seen, Service, says
+from tests.parts import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -78,3 +83,109 @@ async def test_a_kind_of_another_package_that_is_broken_stops_nothing_else(tmp_p
         good = {"jobs": {"a": {"message": {"publish": {"topic": "done"}}}}}
         submitted = await podium.http.post("/api/v1/runs", json=good)
         assert (await podium.ended(submitted.json()["id"]))["state"] == "succeeded"
+
+
+@pytest.fixture
+async def podium(tmp_path: Path) -> AsyncIterator[Server]:
+    async with serving(tmp_path, None) as podium:
+        yield podium
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    async with Service() as service:
+        yield service
+
+
+async def breaks_off(seen: Seen, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
+    await writer.drain()
+    writer.transport.abort()
+
+
+async def stalls(seen: Seen, writer: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
+async def drips(seen: Seen, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    while True:
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+FAULTS: dict[str, tuple[Reply, str]] = {
+    "breaks off": (breaks_off, "broke off"),
+    "is broken": (says({"message": "no licence"}, 500), "answered 500: no licence"),
+    "is full": (says({}, 503), "answered 503"),
+    "says nonsense": (says(b'{"a": '), "with what is not JSON"),
+    "says that it failed": (says({"status": "error", "message": "no such column"}), "no such column"),
+    "stalls": (stalls, "had no whole answer within 0.5 s"),
+    "drips": (drips, "had no whole answer within 0.5 s"),
+    "sends elsewhere": (says(b"", 307, Location="/sends-elsewhere"), "redirected 5 times"),
+}
+
+
+async def test_each_way_in_which_a_service_fails_is_told_and_keeps_nobody_waiting(
+    podium: Server, service: Service
+) -> None:
+    jobs: dict[str, Any] = {
+        name: {"http": {"url": service.on(f"/{name.replace(' ', '-')}", reply), "answer_within": 0.5}}
+        for name, (reply, _) in FAULTS.items()
+    }
+    jobs["is away"] = {"http": {"url": f"http://127.0.0.1:{free_port()}/"}}
+    jobs["is good"] = {"http": {"url": service.on("/is-good", says({"rows": 3}))}}
+    jobs["comes round"] = {
+        "http": {"url": service.on("/comes-round", says({}, 500), says({"rows": 4}))},
+        "retry": {"attempts": 2, "delay": 0},
+    }
+    submitted = await podium.http.post("/api/v1/runs", json={"jobs": jobs})
+    assert submitted.status_code == 201, submitted.text
+    run = submitted.json()["id"]
+    assert (await podium.ended(run))["state"] == "failed"
+    found = {one["job"]: one for one in (await podium.http.get(f"/api/v1/runs/{run}/jobs")).json()["jobs"]}
+    for name, why in {**{name: why for name, (_, why) in FAULTS.items()}, "is away": "could not be sent"}.items():
+        assert found[name]["state"] == "failed"
+        assert why in found[name]["reason"], found[name]
+    assert (found["is good"]["state"], found["comes round"]["state"]) == ("succeeded", "succeeded")
+
+
+async def test_a_cancel_that_races_the_end_leads_to_one_of_both(podium: Server, service: Service) -> None:
+    states = set()
+    for number in range(20):
+        go = asyncio.Event()
+
+        async def answers(seen: Seen, writer: asyncio.StreamWriter, go: asyncio.Event = go) -> None:
+            await go.wait()
+            await says({"rows": 3})(seen, writer)
+
+        url = service.on(f"/{number}", answers)
+        run = (await podium.http.post("/api/v1/runs", json={"jobs": {"a": {"http": {"url": url}}}})).json()["id"]
+        await service.asked(number + 1)
+        cancelling = asyncio.create_task(podium.http.post(f"/api/v1/runs/{run}/cancel"))
+        await asyncio.sleep(0.0005 * number)  # none is right: some come too late
+        go.set()
+        assert (await cancelling).status_code in (200, 202, 409)
+        state = (await podium.ended(run))["state"]
+        types = [event["type"] async for event in podium.events(run)]
+        assert types[-1] == f"run.{state}"
+        assert types.count("job.succeeded") <= 1
+        assert sum(type_ in ("run.succeeded", "run.failed", "run.cancelled") for type_ in types) == 1
+        assert ("job.succeeded" in types) or state == "cancelled"
+        states.add(state)
+    assert states <= {"succeeded", "cancelled"}
+
+
+async def test_one_key_gives_one_run_however_often_and_at_once_it_comes(podium: Server, service: Service) -> None:
+    body = {"jobs": {"a": {"http": {"url": service.on("/", says({"rows": 3}))}}}}
+    answers = await asyncio.gather(
+        *(podium.http.post("/api/v1/runs", json=body, headers={"Idempotency-Key": "once"}) for _ in range(20))
+    )
+    assert {answer.status_code for answer in answers} <= {200, 201}
+    (run,) = {answer.json()["id"] for answer in answers}
+    assert (await podium.ended(run))["state"] == "succeeded"
+    assert service.paths() == ["POST /"]
+    other = {"jobs": {"b": body["jobs"]["a"]}}
+    refused = await podium.http.post("/api/v1/runs", json=other, headers={"Idempotency-Key": "once"})
+    assert refused.status_code == 409
