@@ -191,13 +191,16 @@ async def test_what_was_not_acknowledged_comes_again_after_a_restart_of_the_brok
 
 async def test_a_killed_broker_comes_back_and_all_goes_on(place: Place, restored: Restored) -> None:
     bus, heard, other = await place.open(), Heard(), Heard()
-    back = restored(bus)
+    back, lost = restored(bus), asyncio.Event()
+    bus.on_lost(lost.set)
     await bus.subscribe("/a/#", heard)
     await bus.subscribe("/b/+", other, qos=1)
     for round_ in range(3):
         back.clear()
+        lost.clear()
         await place.crash()
         await back.wait()
+        assert lost.is_set()
         assert bus.connected
         await bus.publish("/a/x", b"%d" % round_)
         await bus.publish("/b/x", b"%d" % round_, qos=1)

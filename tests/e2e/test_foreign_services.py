@@ -81,6 +81,7 @@ async def podium(broker: Broker, directory: Path, down: float = 0.0, quiet: floa
         found.append(Podium(journal, dialect))
         await dialect.start()
         stack.push_async_callback(dialect.close)
+        bus.on_lost(found[0].conductor.link_down)
         bus.on_restored(found[0].conductor.link_lost)
         await found[0].conductor.start(down)
         stack.push_async_callback(found[0].conductor.close)

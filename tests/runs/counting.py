@@ -12,6 +12,7 @@ from podium.runs.machine import (
     Command,
     DeadlinePassed,
     Input,
+    LinkDown,
     LinkLost,
     Performed,
     PerformFailed,
@@ -54,7 +55,7 @@ class CountingMachine:
                 return [Event("run.cancelled", {"error": {"reason": reason}})]
             case DeadlinePassed():
                 return [Event("run.failed", {"error": {"reason": "took too long"}})]
-            case Resumed() | LinkLost() | Recovered():
+            case Resumed() | LinkDown() | LinkLost() | Recovered():
                 return [Event("noticed", {"what": type(what).__name__})]
             case _:
                 return []

@@ -222,11 +222,12 @@ async def test_a_lost_link_has_every_run_recover(journal: Journal) -> None:
     position = 0
     while "run.running" not in await types(journal, "a"):
         position = await journal.wait_beyond(position)
+    conducting.link_down()
     conducting.link_lost()
-    while (await types(journal, "a")).count("noticed") < 2:
+    while (await types(journal, "a")).count("noticed") < 3:
         position = await journal.wait_beyond(position)
     noticed = [r.event.data["what"] for r in await journal.events("a") if r.event.type == "noticed"]
-    assert noticed == ["LinkLost", "Recovered"]
+    assert noticed == ["LinkDown", "LinkLost", "Recovered"]
     await conducting.close()
 
 

@@ -50,6 +50,7 @@ class MqttBus:
         context = ssl.create_default_context() if tls else None
         self._address = Address(host, port, user, password, context)
         self._name = name
+        self._lost: list[Callable[[], None]] = []
         self._restored: list[Callable[[], None]] = []
         self._links = [self._make_link()]
         self._durables: list[MqttLink] = []
@@ -90,6 +91,9 @@ class MqttBus:
         await link.subscribe(subscribed)
         return _Subscription(link, subscribed)
 
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        self._lost.append(callback)
+
     def on_restored(self, callback: Callable[[], None]) -> None:
         self._restored.append(callback)
 
@@ -103,6 +107,7 @@ class MqttBus:
             f"{self._name}-{digest}",
             lasting=_DURABLE_SECONDS,
             in_flight=in_flight,
+            lost=self._on_link_lost,
             restored=self._on_link_restored,
         )
         # MQTT 5 brokers keep to the receive maximum; for others the window is the bound.
@@ -129,8 +134,13 @@ class MqttBus:
             f"{self._name}-{secrets.token_hex(6)}",
             lasting=0,
             in_flight=_IN_FLIGHT,
+            lost=self._on_link_lost,
             restored=self._on_link_restored,
         )
+
+    def _on_link_lost(self) -> None:
+        for callback in self._lost:
+            callback()
 
     def _on_link_restored(self) -> None:
         if self.connected:

@@ -74,11 +74,19 @@ class MqttLink:
         client_id: who we are to it; a session is kept under this name.
         lasting: seconds the broker keeps the session while we are away; 0: it ends with the connection.
         in_flight: unacknowledged messages it may send us at a time (MQTT 5; with 3.1.1 the broker's settings say).
+        lost: called each time the connection is found lost.
         restored: called each time a lost connection is back and its subscriptions are made.
     """
 
     def __init__(
-        self, address: Address, client_id: str, *, lasting: int, in_flight: int, restored: Callable[[], None]
+        self,
+        address: Address,
+        client_id: str,
+        *,
+        lasting: int,
+        in_flight: int,
+        lost: Callable[[], None],
+        restored: Callable[[], None],
     ) -> None:
         self.address = address
         self.subscribed: list[Subscribed] = []
@@ -86,6 +94,7 @@ class MqttLink:
         self._client_id = client_id
         self._lasting = lasting
         self._in_flight = in_flight
+        self._lost = lost
         self._restored = restored
         self._version: int | None = None
         self._client: gmqtt.Client | None = None
@@ -279,6 +288,7 @@ class MqttLink:
         log.warning("bus.link lost", url=str(self.address))
         self._fail_open()
         self._reconnecting = asyncio.ensure_future(self._reconnect())
+        self._lost()
 
     async def _reconnect(self) -> None:
         delay = _FIRST_DELAY

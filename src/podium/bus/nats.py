@@ -50,6 +50,7 @@ class NatsBus:
         self._name = name
         self._link = Link()
         self._why_not: list[Exception] = []
+        self._lost: list[Callable[[], None]] = []
         self._restored: list[Callable[[], None]] = []
         self._durables: list[DurableSubscription] = []
         self._connecting = False
@@ -147,6 +148,9 @@ class NatsBus:
             raise NotAllowed("the broker does not allow this user to subscribe", where=pattern, hint=refused[0])
         return _Subscription(self._link, ids)
 
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        self._lost.append(callback)
+
     def on_restored(self, callback: Callable[[], None]) -> None:
         self._restored.append(callback)
 
@@ -160,6 +164,8 @@ class NatsBus:
         self._link.forget_pending()
         if not self._link.is_closed and not self._connecting:
             log.warning("bus.link lost", url=self._url)
+            for callback in self._lost:
+                callback()
 
     async def _on_reconnected(self) -> None:
         log.info("bus.link restored", url=self._url)

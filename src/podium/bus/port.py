@@ -70,6 +70,10 @@ class Bus(Protocol):
         """
         ...
 
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called when a connection is found lost, perhaps more than once before it is back."""
+        ...
+
     def on_restored(self, callback: Callable[[], None]) -> None:
         """Have `callback` called each time a lost connection is back and its subscriptions are made."""
         ...

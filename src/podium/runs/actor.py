@@ -24,6 +24,7 @@ from podium.runs.machine import (
     Command,
     DeadlinePassed,
     Input,
+    LinkDown,
     LinkLost,
     Machine,
     Performer,
@@ -79,7 +80,7 @@ class Actor:
         self._state: Any = None
         self._mailbox: deque[Input] = deque()
         self._wake = asyncio.Event()
-        self._link_lost = False
+        self._link: deque[type[LinkDown | LinkLost]] = deque()
         self._dispatched: dict[str, asyncio.Task[None] | None] = {}  # with what may be cancelled
         self._performing: set[asyncio.Task[None]] = set()
         self._ended = False
@@ -88,8 +89,8 @@ class Actor:
         self._mailbox.append(what)
         self._wake.set()
 
-    def link_lost(self) -> None:
-        self._link_lost = True
+    def link(self, what: type[LinkDown | LinkLost]) -> None:
+        self._link.append(what)
         self._wake.set()
 
     async def live(self) -> None:
@@ -102,9 +103,9 @@ class Actor:
                 asyncio.get_running_loop().call_soon(setattr, self, "caught_up", True)
             while not self._ended:
                 await self._next()
-                if self._link_lost:
-                    self._link_lost = False
-                    await self._recover(LinkLost(self._clock()))
+                while self._link and not self._ended:
+                    what = self._link.popleft()(self._clock())
+                    await (self._recover(what) if isinstance(what, LinkLost) else self._take([what]))
                 await self._take(self._drain())
         except LeaseLost:
             raise
@@ -141,8 +142,8 @@ class Actor:
         await self._take([*found.inputs, Recovered(self._clock(), complete=found.complete)])
 
     async def _next(self) -> None:
-        """Return when there is something to do: an input, a lost link, a deadline."""
-        if self._mailbox or self._link_lost:
+        """Return when there is something to do: an input, news of the link, a deadline."""
+        if self._mailbox or self._link:
             return
         self._wake.clear()
         deadline = self._machine.deadline(self._state)

@@ -14,7 +14,7 @@ from podium.errors import Conflict, DocumentRefused, LeaseLost, Unavailable
 from podium.runs.actor import Actor
 from podium.runs.events import Run, RunState, Submission
 from podium.runs.journal import Journal
-from podium.runs.machine import CancelRequested, Input, Machine, Performer, Started
+from podium.runs.machine import CancelRequested, Input, LinkDown, LinkLost, Machine, Performer, Started
 from podium.runs.secrets import Secrets
 
 log = structlog.get_logger()
@@ -130,10 +130,15 @@ class Conductor:
         self.tell(run, CancelRequested(self._clock(), reason))
         return found
 
+    def link_down(self) -> None:
+        """The bus is away: runs that wait for what comes by it do not count the time."""
+        for actor in self._actors.values():
+            actor.link(LinkDown)
+
     def link_lost(self) -> None:
         """The bus was away and is back: every run finds out what it missed."""
         for actor in self._actors.values():
-            actor.link_lost()
+            actor.link(LinkLost)
 
     async def wait(self, run: str) -> Run:
         """The run once it has ended. Raises: NotFound, LeaseLost."""

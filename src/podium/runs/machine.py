@@ -41,6 +41,11 @@ class Resumed(Input):
 
 
 @dataclass(frozen=True, slots=True)
+class LinkDown(Input):
+    """The bus is away: nobody is heard before it is back, and `LinkLost` tells that it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class LinkLost(Input):
     """The bus was away and is back: anything on its way meanwhile may be lost."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,7 @@ class Exchange:
 
     async def open(self) -> None:
         """Raises: Unavailable, SettingsError."""
+        _spare_aiohttp()
         from podium.bus.embedded import EmbeddedBroker
 
         location = self._settings.broker_location
@@ -87,6 +89,17 @@ class Exchange:
         if self._broker is not None and self._broker.error is not None:
             return str(self._broker.error)
         return None if self.bus.connected else "the link to the broker is down; it is being made again"
+
+
+def _spare_aiohttp() -> None:
+    """nats-py would import it, for WebSockets, which nobody speaks here: a tenth of all that a start of Podium takes."""
+    if "aiohttp" in sys.modules:
+        return
+    sys.modules["aiohttp"] = None  # type: ignore[assignment]
+    try:
+        import nats.aio.transport  # noqa: F401
+    finally:
+        del sys.modules["aiohttp"]
 
 
 def split(advertised: str | None, host: str, port: int) -> tuple[str, int]:
@@ -142,6 +155,9 @@ class Unlinked:
         max_in_flight: int = 256,  # noqa: ARG002
     ) -> Subscription:
         self._refuse()
+
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        """It never was there."""
 
     def on_restored(self, callback: Callable[[], None]) -> None:
         """It never is."""

@@ -199,6 +199,7 @@ class Stack:
         for dialect in self._dialects:
             kinds |= dialect.kinds
         conductor = self._conductor = Conductor(self._journal, kinds, secrets=self._document_secrets)
+        bus.on_lost(conductor.link_down)
         bus.on_restored(conductor.link_lost)
         self._opened.push_async_callback(self._close_jobs)
         for dialect in self._dialects:

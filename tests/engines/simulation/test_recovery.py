@@ -15,7 +15,7 @@ from podium.engines.simulation.messages import (
     Remove,
     StepSent,
 )
-from podium.runs.machine import LinkLost, Recovered, Resumed, Started
+from podium.runs.machine import CancelRequested, DeadlinePassed, LinkDown, LinkLost, Recovered, Resumed, Started
 from tests.engines.simulation.driver import Driver
 
 
@@ -40,6 +40,31 @@ def test_there_is_time_to_listen_however_late_it_was():
     run.now = run.machine.deadline(run.state) - 0.1
     run.feed(Resumed, 0.0, after=0.0)
     assert run.state.guard == run.now + 5
+
+
+def test_time_without_a_link_does_not_count():
+    run = Driver(step_timeout=60)
+    run.stepping()
+    began = run.now
+    run.feed(LinkDown)
+    assert run.machine.deadline(run.state) is None
+    assert run.feed(DeadlinePassed, after=1000.0) == []
+    assert run.feed(LinkDown) == []
+    run.feed(LinkLost)
+    run.recover()
+    assert run.last.type == "link.lost"
+    assert run.last.data["down"] == 1002.0
+    assert run.state.guard == began + 60 + 1002.0
+    assert run.state.since == began + 1002.0
+
+
+def test_a_run_that_ends_does_so_in_time_without_a_link():
+    run = Driver(end_timeout=20)
+    run.stepping()
+    run.feed(LinkDown)
+    assert run.feed(CancelRequested) == ["run.ending"]
+    assert run.machine.deadline(run.state) == run.now + 20
+    assert run.feed(LinkDown) == []
 
 
 @pytest.mark.parametrize("why", [(Resumed, 1.0), (LinkLost,)])

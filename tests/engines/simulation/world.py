@@ -34,6 +34,7 @@ from podium.runs.machine import (
     Command,
     DeadlinePassed,
     Input,
+    LinkDown,
     LinkLost,
     Performed,
     PerformFailed,
@@ -343,6 +344,12 @@ class World:
             return
         self.inbox = [said for said in self.inbox if said[0] in (Performed, PerformFailed) or self.luck.pick(2)]
         self.outbox = [message for message in self.outbox if self.luck.pick(2)]
+        if self.luck.pick(2) and self.state.phase.working:
+            self.feed(LinkDown)
+            assert MACHINE.deadline(self.state) is None, "nobody can be heard"
+            down = 100.0 * self.luck.pick(3)
+            self.now += down
+            self.allowed += down
         self.feed(LinkLost)
         self.recover()
 

@@ -21,6 +21,7 @@ from podium.runs.machine import (
     CancelRequested,
     DeadlinePassed,
     Input,
+    LinkDown,
     LinkLost,
     Performed,
     PerformFailed,
@@ -213,7 +214,7 @@ def _resumed(state: State, what: Resumed) -> Verdict:
     return (_event("run.restored", what.now, down=min(what.down, what.now - state.at)),)
 
 
-def _link_lost(_: State, __: LinkLost) -> Verdict:
+def _link(_: State, __: LinkDown | LinkLost) -> Verdict:
     return "jobs under way see to their own connections"
 
 
@@ -232,6 +233,7 @@ RULES: Mapping[type[Input], Callable[[State, Any], Verdict]] = {
     PauseRequested: _pause_requested,
     ResumeRequested: _resume_requested,
     Resumed: _resumed,
-    LinkLost: _link_lost,
+    LinkDown: _link,
+    LinkLost: _link,
     Recovered: _recovered,
 }

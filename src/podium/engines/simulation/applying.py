@@ -76,7 +76,7 @@ def _enter(state: State, phase: Phase, at: float, within: float, settle: float =
     """Begin a phase or a step. While a time away is looked into its command has to wait."""
     before, relinked = state.live, state.relinked
     state.phase, state.attempt, state.relinked = phase, 0, False
-    state.live = live = Live(recovering=before.recovering)
+    state.live = live = Live(recovering=before.recovering, away=before.away if phase.working else None)
     live.waiting = expected(state)
     if relinked and phase is not Phase.REMOVING:
         # Models may find the broker again later than we did, and would not hear this.
@@ -113,6 +113,13 @@ def _lose_sight(state: State) -> None:
         recovering=True,
     )
     state.attempt += 1
+
+
+def _leave_out(state: State, seconds: float) -> None:
+    """Of the time that the phase or the step takes."""
+    state.since += seconds
+    if state.guard is not None:
+        state.guard += seconds
 
 
 def _nothing(_: State, __: Data) -> None:
@@ -211,14 +218,19 @@ def _resumed(state: State, data: Data) -> None:
     live, down = state.live, data["down"]
     live.issued = not state.phase.ending and (state.phase is not Phase.DEPLOYING or state.deployed)
     live.doubt = "Podium was away"
-    state.since += down
+    _leave_out(state, down)
     if state.guard is not None:
-        state.guard = max(state.guard + down, data["at"] + state.plan.quiet)
+        state.guard = max(state.guard, data["at"] + state.plan.quiet)
 
 
-def _link_lost(state: State, _: Data) -> None:
+def _link_down(state: State, data: Data) -> None:
+    state.live.away = data["at"]
+
+
+def _link_lost(state: State, data: Data) -> None:
     _lose_sight(state)
     state.relinked = True
+    _leave_out(state, data.get("down", 0.0))
     state.live.doubt = "the link to the broker was lost"
 
 
@@ -290,6 +302,7 @@ CHANGES: Mapping[str, Callable[[State, Data], None]] = {
     "command.failed": _command_failed,
     "command.repeated": _repeated,
     "command.sent": _command_sent,
+    "link.down": _link_down,
     "link.lost": _link_lost,
     "model.answered": _answered,
     "model.ended": _model_ended,

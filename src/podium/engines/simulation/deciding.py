@@ -22,7 +22,15 @@ from podium.engines.simulation.messages import (
     StepSent,
     StillWaiting,
 )
-from podium.engines.simulation.recovering import failed_to_send, link_lost, recovered, repeat, resumed, retell
+from podium.engines.simulation.recovering import (
+    failed_to_send,
+    link_down,
+    link_lost,
+    recovered,
+    repeat,
+    resumed,
+    retell,
+)
 from podium.engines.simulation.schedule import rhythm, rhythms
 from podium.engines.simulation.state import Phase, State, Told
 from podium.runs.events import Event, Failure, RunState
@@ -30,6 +38,7 @@ from podium.runs.machine import (
     CancelRequested,
     DeadlinePassed,
     Input,
+    LinkDown,
     LinkLost,
     Performed,
     PerformFailed,
@@ -269,6 +278,8 @@ def _perform_failed(state: State, what: PerformFailed) -> Verdict:
 
 def _deadline(state: State, what: DeadlinePassed) -> Verdict:
     live = state.live
+    if live.away is not None:
+        return "the link is down, and nothing is due before it is back"
     if live.timer is not None and what.now >= live.timer:
         if live.issued:
             return repeat(state, what.now)
@@ -304,6 +315,7 @@ RULES: Mapping[type[Input], Callable[[State, Any], Verdict]] = {
     CancelRequested: _cancel,
     PerformFailed: _perform_failed,
     Resumed: resumed,
+    LinkDown: link_down,
     LinkLost: link_lost,
     Recovered: recovered,
 }

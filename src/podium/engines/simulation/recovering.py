@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from podium.engines.simulation.state import Phase, State
 from podium.runs.events import Event
-from podium.runs.machine import LinkLost, PerformFailed, Recovered, Resumed
+from podium.runs.machine import LinkDown, LinkLost, PerformFailed, Recovered, Resumed
 
 LONGEST_BACK_OFF = 10.0
 
@@ -22,10 +22,19 @@ def resumed(state: State, what: Resumed) -> tuple[Event, ...] | str:
     return (Event("run.resumed", {"at": what.now, "down": what.down}),)
 
 
+def link_down(state: State, what: LinkDown) -> tuple[Event, ...] | str:
+    if not state.phase.working:
+        return "no model is waited for"  # and a run that ends does so in the time it was given
+    if state.live.away is not None:
+        return "it was down already"
+    return (Event("link.down", {"at": what.now}, transient=True),)
+
+
 def link_lost(state: State, what: LinkLost) -> tuple[Event, ...] | str:
     if not (state.phase.working or state.phase.ending):
         return "nothing is under way"
-    return (Event("link.lost", {"at": what.now}),)
+    down = 0.0 if state.live.away is None else what.now - state.live.away
+    return (Event("link.lost", {"at": what.now, "down": round(down, 6)}),)
 
 
 def recovered(state: State, what: Recovered) -> tuple[Event, ...] | str:

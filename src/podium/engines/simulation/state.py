@@ -66,6 +66,7 @@ class Live:
         failures: how often it could not be sent.
         doubt: why it is to be sent again.
         unnumbered: an answer was counted, in doubt, that does not tell which step it is for.
+        away: since when the link is down, while models are waited for: that time does not count.
         recovering: inputs of a time away are being fed; nothing is pending.
         sent: the models for which the broker has accepted it, as recovery found.
     """
@@ -82,6 +83,7 @@ class Live:
     failures: int = 0
     doubt: str | None = None
     unnumbered: bool = False
+    away: float | None = None
     recovering: bool = False
     sent: set[str] = field(default_factory=set)
 
