@@ -15,12 +15,16 @@ from podium.stores.documents import Documents
 from podium.stores.documents_mongo import MongoDocuments
 from podium.stores.documents_sql import SqlDocuments
 from tests.parts import mongo
+from tests.parts.postgres import PostgreSQL
 
 
-@pytest.fixture(params=["sqlite", "mongo"])
+@pytest.fixture(params=["sqlite", "postgresql", "mongo"])
 async def documents(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Documents]:
     if request.param == "sqlite":
         opened: Documents = SqlDocuments(f"sqlite:///{tmp_path / 'journal.db'}")
+    elif request.param == "postgresql":
+        postgres: PostgreSQL = request.getfixturevalue("postgres")
+        opened = SqlDocuments(postgres.create())
     else:
         server: mongo.Mongo = request.getfixturevalue("mongo")
         opened = MongoDocuments(server.url, server.url)
@@ -101,3 +105,16 @@ async def test_a_mongodb_that_is_away_is_unavailable_and_its_password_is_not_tol
             await documents.find("db", "jobs")
         await documents.close()
     assert "hunter2" not in str(refused.value)
+
+
+async def test_they_are_found_by_whatever_is_in_them(documents: Documents, db: str) -> None:
+    rows = [{"id": 'A%_/\\"é', "n": 1}, {"id": 'a%_/\\"É', "n": 2}, {"id": "axb", "n": 3, "deep": {"id": 'A%_/\\"é'}}]
+    for row in rows:
+        await documents.put(db, "rows", {"n": row["n"]}, row)  # type: ignore[dict-item]
+    assert await documents.find(db, "rows", {"id": rows[0]["id"]}) == rows[:1]  # type: ignore[dict-item]
+    assert await documents.find(db, "rows", {"deep.id": rows[0]["id"]}) == rows[2:]  # type: ignore[dict-item]
+    assert await documents.find(db, "rows", {"id": "axb", "n": 3}) == rows[2:]
+    assert await documents.find(db, "rows", {"id": "axb", "n": 1}) == []
+    assert await documents.find(db, "rows", {"n": 2}) == rows[1:2]
+    assert await documents.find(db, "rows", {"n": 4}) == []
+    assert await documents.find(db, "rows", limit=2) == rows[:2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Index,
     Integer,
     MetaData,
     Table,
@@ -40,6 +42,7 @@ _rows = Table(
     Column("key", Text, nullable=False),
     Column("data", Text, nullable=False),
     UniqueConstraint("database", "collection", "key"),
+    Index("field_documents_in_order", "database", "collection", "number"),
 )
 
 
@@ -72,9 +75,9 @@ class SqlDocuments:
 
     async def find(self, database: str, collection: str, key: Key | None = None, *, limit: int = 0) -> list[Document]:
         await self._prepare()
-        rows = await asyncio.to_thread(self._database.read, lambda at: _all(at, _of(database, collection)))
-        found = [document for _, document in rows if _has(document, key or {})]
-        return found[:limit] if limit else found
+        return await asyncio.to_thread(
+            self._database.read, lambda at: _found(at, database, collection, key or {}, limit or None)
+        )
 
     async def remove(self, database: str, collection: str, key: Key) -> None:
         await self._write(lambda at: at.execute(delete(_rows).where(_told(database, collection, key))))
@@ -150,6 +153,20 @@ def _text(value: Any) -> str:
 def _all(at: Connection, which: ColumnElement[bool]) -> list[tuple[int, Document]]:
     query = select(_rows.c.number, _rows.c.data).where(which).order_by(_rows.c.number)
     return [(number, json.loads(data)) for number, data in at.execute(query)]
+
+
+def _found(at: Connection, database: str, collection: str, key: Key, limit: int | None) -> list[Document]:
+    """What was written under the very key is at hand; for anything else all documents are gone through."""
+    if key:
+        told = [document for _, document in _all(at, _told(database, collection, key)) if _has(document, key)]
+        if told:
+            return told
+    query = select(_rows.c.data).where(_of(database, collection)).order_by(_rows.c.number)
+    for value in key.values():
+        if isinstance(value, str):  # the database looks at the text faster than we at what it means
+            query = query.where(_rows.c.data.contains(encode(value, collection), autoescape=True))
+    documents = (json.loads(data) for (data,) in at.execute(query if key else query.limit(limit)))
+    return list(islice((document for document in documents if _has(document, key)), limit))
 
 
 def _has(document: Document, key: Key) -> bool:
