@@ -124,8 +124,9 @@ class TestContainer:
         [("'{'", "cannot be read"), ("'x' * 300_000", "more than 262144 bytes"), ("'[' * 100_000", "cannot be read")],
     )
     async def test_a_result_that_is_none(self, kind, content, why):
-        with pytest.raises(JobFailed, match=why):
+        with pytest.raises(JobFailed, match=f"it is done, but its result .*{why}") as caught:
             await kind.perform(job(python(f"open(os.environ['PODIUM_RESULT'], 'w').write({content})")))
+        assert caught.value.final
 
     async def test_a_result_that_is_somebody_elses_file(self, kind, tmp_path):
         (tmp_path / "secret").write_text('"hush"')

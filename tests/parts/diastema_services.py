@@ -28,6 +28,7 @@ class Platform:
         seconds: how long each job takes.
         errors: by job id, the message with which it fails.
         refusals: by service, the statuses of its next answers to POST, 0: the connection is dropped.
+        sayings: by service, what it answers to POST.
         results: what AutoML finds.
         answers: what the analytics component says, by job id.
     """
@@ -36,6 +37,7 @@ class Platform:
     seconds: float = 0.05
     errors: dict[str, str] = field(default_factory=dict)
     refusals: dict[str, list[int]] = field(default_factory=dict)
+    sayings: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=lambda: {"algorithm": "naive bayes", "smoothing": 1.0})
     answers: dict[str, str] = field(default_factory=dict)
     trial: tuple[int, str] = (200, "line1\nline2")
@@ -78,7 +80,7 @@ class Platform:
         if name != "data-sink":
             self._jobs[name, body["job-id"]] = (time.monotonic() + self.seconds, body)
             self.log.append(("begin", body["job-id"]))
-        return 200, {}
+        return 200, self.sayings.get(name, {})
 
     def get(self, path: str, query: dict[str, list[str]]) -> tuple[int, Any]:
         self.looked.append(path)

@@ -137,7 +137,7 @@ def _read(file: Path) -> Json:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
-        raise JobFailed(f"its result cannot be read: {error}") from None
+        raise JobFailed(f"it is done, but its result cannot be read: {error}", final=True) from None
 
 
 def _cleared(folder: Path) -> None:

@@ -161,7 +161,7 @@ class HttpService:
             answer = await start(self._client, call, headers, note=job.note)
             return call.status.result(answer.said())
         if not (job.again and await self._knows(call.progress)):
-            await self._begin(job, call, headers)
+            await begin(self._client, call, call.status, headers, note=job.note)
         return await follow(self._client, call.progress, call.status, note=job.note)
 
     async def _told(self, job: Job, call: HttpCall) -> Json:
@@ -190,14 +190,8 @@ class HttpService:
     async def _started(self, job: Job, call: HttpCall, headers: Mapping[str, str]) -> Json:
         if call.progress is not None:
             return await self._asked(job, call, headers)
-        await self._begin(job, call, headers)
+        await begin(self._client, call, call.status, headers, note=job.note)
         return None
-
-    async def _begin(self, job: Job, call: HttpCall, headers: Mapping[str, str]) -> None:
-        """Where it is followed, what it answers may be anything; it is heard only if it says that it failed."""
-        answer = await start(self._client, call, headers, note=job.note)
-        with suppress(ServiceFailed):
-            call.status.begun(answer.said())
 
     async def _knows(self, progress: Progress) -> bool:
         """Whether the service says anything but that it has no such job."""
@@ -247,6 +241,23 @@ async def start(
             note(f"{error.reason}; it asks for {wait:g} s of patience")
             await asyncio.sleep(wait)
     raise AssertionError
+
+
+async def begin(
+    client: Client,
+    request: Request,
+    status: Status,
+    headers: Mapping[str, str] | None = None,
+    *,
+    note: Callable[[str], None],
+) -> None:
+    """Start what will be followed: its answer may be anything, and is heard only if it says that it failed.
+
+    Raises: JobFailed.
+    """
+    answer = await start(client, request, headers, note=note)
+    with suppress(ServiceFailed):
+        status.begun(answer.said())
 
 
 async def follow(

@@ -97,6 +97,19 @@ async def test_a_model_without_the_key_automl_is_trained(at_home: House, platfor
     assert platform.bodies("automl") == []
 
 
+@pytest.mark.parametrize("service", ["data-cleaning", "data-sink"])
+async def test_a_service_that_answers_200_and_an_error_has_done_nothing(
+    at_home: House, platform: Platform, service: str
+) -> None:
+    platform.sayings[service] = {"status": "error", "message": "No room is left"}
+    run = await at_home.analysed(chain())
+    assert run.state is RunState.FAILED
+    assert run.error
+    assert "No room is left" in run.error.reason
+    assert len(platform.bodies(service)) == 1  # it would say the same again
+    assert "No room is left for the analysis with ID: a1f" in errors(platform)
+
+
 async def test_an_error_of_a_service_is_told_in_its_words_and_ends_what_depends_on_it(
     at_home: House, platform: Platform
 ) -> None:

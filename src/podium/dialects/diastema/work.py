@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import quote
@@ -18,7 +19,7 @@ from podium.dialects.diastema.titles import TITLES, Title
 from podium.dialects.diastema.turns import Turns
 from podium.errors import Unavailable
 from podium.jobs.client import Client, ServiceFailed
-from podium.jobs.http import IDEMPOTENCY_KEY, Progress, Request, Status, follow, send, start
+from podium.jobs.http import IDEMPOTENCY_KEY, Progress, Request, Status, begin, follow, send
 from podium.jobs.polling import confirmed
 from podium.jobs.port import Job, JobFailed
 from podium.runs.events import Json
@@ -111,18 +112,15 @@ class Services:
             await self.turns.telling(job, name, id_)
             await self.told(job, which, name, body)
             await self.turns.told(job, name, id_)
-        try:
+        with _for_good():
             said = await follow(self._client, progress, Status(), note=job.note)
-        except ServiceFailed:
-            raise
-        except JobFailed as error:
-            raise JobFailed(error.reason, final=True) from None  # it looked at the data, and would do so again
         return said if isinstance(said, dict) else {}
 
     async def told(self, job: Job, which: Which, name: str, body: Json) -> None:
         """Raises: JobFailed."""
         request = Request(url=f"{await self._places.url(which)}/{name}", body=body, answer_within=ACCEPT_SECONDS)
-        await start(self._client, request, {IDEMPOTENCY_KEY: job.key}, note=job.note)
+        with _for_good():
+            await begin(self._client, request, Status(), {IDEMPOTENCY_KEY: job.key}, note=job.note)
 
     async def read(self, which: Which, name: str) -> Json:
         """Raises: JobFailed."""
@@ -136,6 +134,17 @@ class Services:
         except ServiceFailed as error:
             return error.status is None or error.status >= 500
         return True
+
+
+@contextmanager
+def _for_good() -> Iterator[None]:
+    """A service that says that it failed has looked at the data, and would say so again."""
+    try:
+        yield
+    except ServiceFailed:
+        raise
+    except JobFailed as error:
+        raise JobFailed(error.reason, final=True) from None
 
 
 @dataclass(frozen=True, slots=True)
