@@ -185,8 +185,11 @@ class Actor:
         """Whether anything follows from it."""
         follows = self._machine.handle(self._state, what)
         if not follows:
-            self._unwanted[type(what).__name__] += 1
-            log.debug("input.unwanted", run=self.run.id, input=type(what).__name__)
+            kind = type(what).__name__
+            self._unwanted[kind] += 1
+            count = self._unwanted[kind]
+            say = log.info if count & (count - 1) == 0 else log.debug  # when their number has doubled
+            say("input.unwanted", run=self.run.id, input=kind, count=count)
             return False
         for event in follows:
             self._state = self._machine.apply(self._state, event)

@@ -211,7 +211,7 @@ class Batch:
 
 
 def no_run(id_: str) -> NotFound:
-    return NotFound(f"there is no run {id_!r}")
+    return NotFound(f"there is no run {id_!r}", hint="`podium status` and GET /api/v1/runs list those that there are")
 
 
 def _bare(document: str, id_: str) -> str:

@@ -71,9 +71,7 @@ class Ear:
 
     def drop(self, reason: str, topic: str) -> None:
         """Count and log a message that leads to nothing."""
-        self.dropped[reason] += 1
-        count = self.dropped[reason]
-        if count <= LOGGED_EACH or count & (count - 1) == 0:
+        if count := self._counted(reason):
             log.warning("dots.message_dropped", reason=reason, topic=topic[:200], count=count)
 
     def late(self, topic: str) -> None:
@@ -83,8 +81,14 @@ class Ear:
 
     def early(self, topic: str) -> None:
         """Count an answer of a simulation that is not known here, or not yet: then the broker's memory will tell it."""
-        self.dropped["simulation not known yet"] += 1
-        log.debug("dots.message_early", topic=topic)
+        if count := self._counted("simulation not known yet"):
+            log.info("dots.message_early", topic=topic[:200], count=count)
+
+    def _counted(self, reason: str) -> int:
+        """How often there was this reason, if that is to be logged."""
+        self.dropped[reason] += 1
+        count = self.dropped[reason]
+        return count if count <= LOGGED_EACH or count & (count - 1) == 0 else 0
 
     def _parsed(
         self, topic: str, run: str, model: str, payload: bytes, now: float, parse: Callable[[str, bytes, float], Input]
