@@ -16,7 +16,7 @@ from sqlalchemy import text
 from podium.errors import Conflict, DocumentRefused, LeaseLost, NotFound, SettingsError, Unavailable
 from podium.runs.database import Database, raw
 from podium.runs.events import Event, Failure, Run, RunState, Submission
-from podium.runs.journal import LARGE, Journal
+from podium.runs.journal import LARGE, LARGEST_SNAPSHOT, Journal
 from tests.runs.test_records import Noting
 
 
@@ -315,6 +315,14 @@ async def test_a_snapshot_is_written_down_beside_the_loop(journal: Journal) -> N
     assert state.threads
     assert threading.get_ident() not in state.threads
     assert await journal.latest_snapshot("a") == (1, state)
+
+
+async def test_a_snapshot_that_is_too_large_leaves_the_one_before_it(journal: Journal) -> None:
+    await journal.submit(submission())
+    await journal.append("a", steps(1))
+    await journal.snapshot("a", 1, "small")
+    assert await journal.snapshot("a", 2, ["x" * (LARGEST_SNAPSHOT // 2)] * 2) == LARGEST_SNAPSHOT
+    assert await journal.latest_snapshot("a") == (1, "small")
 
 
 async def test_others_have_their_turn_between_large_events(journal: Journal) -> None:

@@ -19,13 +19,15 @@ anything = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(
 
 @given(anything)
 def test_piece_by_piece_it_is_the_same(value: Any) -> None:
-    assert encode_large(value, "here") == encode(value, "here")
+    expected = encode(value, "here")
+    assert encode_large(value, "here", len(expected)) == expected
+    assert encode_large(value, "here", len(expected) - 1) is None
 
 
 @pytest.mark.parametrize("value", [float("nan"), {"a": {"b": [object()]}}])
 def test_what_cannot_be_written(value: Any) -> None:
     with pytest.raises(DocumentRefused, match="here"):
-        encode_large(value, "here")
+        encode_large(value, "here", 1000)
 
 
 class Noting(dict[str, Any]):

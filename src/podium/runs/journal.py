@@ -31,6 +31,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 PAGE = 1000
+LARGEST_SNAPSHOT = 8 << 20
 LARGE = 1 << 16  # bytes; they are written as JSON in some milliseconds
 _UNFINISHED = runs.c.ended.is_(None)
 
@@ -138,8 +139,15 @@ class Journal:
         return await self._write(lambda batch: batch.append(run, what, encoded), durable=durable, failpoint="append")
 
     async def snapshot(self, run: str, seq: int, state: Json) -> int:
-        """Keep the state after event `seq`, in place of an older one; gives its size. Raises: NotFound, Conflict."""
-        encoded = await self._off_loop(encode_large, state, "snapshot")
+        """Keep the state after event `seq`, in place of an older one; gives its size. Raises: NotFound, Conflict.
+
+        One of more than `LARGEST_SNAPSHOT` bytes is not kept: to read it at once would take all others' time, and the
+        events are read one by one.
+        """
+        encoded = await self._off_loop(encode_large, state, "snapshot", LARGEST_SNAPSHOT)
+        if encoded is None:
+            log.info("journal.snapshot_too_large", run=run, seq=seq)
+            return LARGEST_SNAPSHOT
         await self._write(lambda batch: batch.snapshot(run, seq, encoded))
         return len(encoded)
 

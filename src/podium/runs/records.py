@@ -28,12 +28,21 @@ def encode(value: Any, where: str) -> str:
         raise DocumentRefused(f"this cannot be written as JSON ({error})", where=where) from None
 
 
-def encode_large(value: Any, where: str) -> str:
-    """The same, piece by piece: for a thread beside which others have their turn, which they have not within one piece.
+def encode_large(value: Any, where: str, largest: int) -> str | None:
+    """The same, piece by piece; None, when it is longer than `largest`.
+
+    For a thread beside which others have their turn, which they have not within one piece.
 
     Raises: DocumentRefused.
     """
-    return "".join(_pieces(value, where, _SPLIT_LEVELS))
+    found: list[str] = []
+    left = largest
+    for piece in _pieces(value, where, _SPLIT_LEVELS):
+        left -= len(piece)
+        if left < 0:
+            return None
+        found.append(piece)
+    return "".join(found)
 
 
 def _pieces(value: Any, where: str, levels: int) -> Iterator[str]:
