@@ -36,12 +36,12 @@ def parsed(content: bytes, *, most_values: int = MOST_VALUES) -> dict[str, Any]:
     Raises: DocumentRefused, saying what is wrong with it and in which line and column.
     """
     check_size(content)
-    _check_values(content, most_values)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         problem = f"the document is not UTF-8 at byte {error.start + 1}"
         raise DocumentRefused(problem, hint="Save it again as UTF-8") from None
+    _check_values(content, most_values)
     if not text.strip():
         raise DocumentRefused("the document is empty")
     try:
