@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import socket
 import subprocess
 import sys
@@ -253,6 +254,16 @@ def test_help_needs_nothing_heavy() -> None:
     assert done.stdout.split() == []
 
 
+async def test_a_run_that_asks_no_service_needs_no_client_for_one(podium: Terminal) -> None:
+    (podium.directory / "steps.py").write_text("def one(): return 1\n")
+    (podium.directory / "graph.json").write_text('{"jobs": {"one": {"python": {"function": "steps:one"}}}}')
+    heavy = {"aiohttp", "jinja2", "matplotlib", "esdl", "psycopg", "sqlalchemy.dialects.postgresql"}
+    code = f"import atexit, sys; atexit.register(lambda: print(*{heavy!r} & set(sys.modules))); "
+    code += "sys.argv = ['podium', 'run', 'graph.json', '--json']; from podium.cli import main; main()"
+    done = await podium.shell(f"python -c {shlex.quote(code)}")
+    assert (done.code, done.out.splitlines()[-1]) == (0, ""), done.err
+
+
 @pytest.mark.parametrize(
     "words", [(), ("--help",), *((name, "--help") for name in ("run", "serve", "status", "models", "new", "stop"))]
 )
@@ -270,7 +281,8 @@ def test_every_command_is_described() -> None:
 
 
 def test_looking_at_runs_needs_no_server(tmp_path: Path) -> None:
-    heavy = {"fastapi", "uvicorn", "duckdb", "matplotlib", "lxml", "esdl", "nats", "psycopg"}
+    heavy = {"fastapi", "uvicorn", "duckdb", "httpx", "jinja2", "matplotlib", "lxml", "esdl", "nats", "psycopg"}
+    heavy |= {"sqlalchemy.dialects.postgresql"}
     home = Home(tmp_path / "data")
     home.create()
     code = f"import atexit, sys; atexit.register(lambda: print(*{heavy!r} & set(sys.modules))); "

@@ -18,7 +18,7 @@ import yaml
 
 from podium.backplane.models_file import ModelsFile
 from podium.backplane.process import ProcessBackplane
-from podium.cli.reach import through
+from podium.cli.client import through
 from podium.stack.home import Home
 from tests.parts import free_port
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from podium.backplane.port import ModelSpec
-from podium.cli.reach import through
+from podium.cli.client import through
 from podium.errors import Conflict, Unavailable
 from podium.settings import load
 from podium.stack.whole import Stack

@@ -14,7 +14,7 @@ from podium.cli.screen import say
 from podium.errors import Unavailable
 
 if TYPE_CHECKING:
-    from podium.cli.reach import Client
+    from podium.cli.client import Client
     from podium.stack.home import Home
     from podium.stack.whole import Stack
 

@@ -25,7 +25,7 @@ from podium.server.picture import layers
 from podium.server.words import SIGNS, describe, duration, with_titles
 
 if TYPE_CHECKING:
-    from podium.cli.reach import Client
+    from podium.cli.client import Client
 
 MOST_LINES = 60  # a graph of more jobs is told as counts
 MOST_TOLD = 200  # jobs of which each event is a line, where there is no terminal

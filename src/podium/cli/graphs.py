@@ -13,7 +13,7 @@ from podium.cli.serve import run_loop
 from podium.errors import DocumentRefused
 
 if TYPE_CHECKING:
-    from podium.cli.reach import Client
+    from podium.cli.client import Client
     from podium.settings import Settings
 
 

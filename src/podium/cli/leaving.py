@@ -14,7 +14,7 @@ from podium.cli.screen import err, say
 from podium.errors import PodiumError
 
 if TYPE_CHECKING:
-    from podium.cli.reach import Client
+    from podium.cli.client import Client
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LEFT = 128 + signal.SIGINT

@@ -4,109 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
-
-from podium.errors import Conflict, DocumentRefused, Fault, NotAllowed, NotFound, PodiumError, Unavailable
+from podium.errors import Conflict, NotFound, Unavailable
 
 if TYPE_CHECKING:
+    from podium.cli.client import Client
     from podium.settings import Settings
     from podium.stack.home import Home
     from podium.stack.record import Record
 
-BASE = "http://podium"
-ANSWER_SECONDS = 30.0
 NEWEST = ("last", "-")
 ALIKE = 500  # runs looked through for one whose id begins as given
 SHOWN = 5
-PAGE = 1000
-ERRORS: dict[int, type[PodiumError]] = {
-    HTTPStatus.UNAUTHORIZED: NotAllowed,
-    HTTPStatus.NOT_FOUND: NotFound,
-    HTTPStatus.CONFLICT: Conflict,
-    HTTPStatus.UNPROCESSABLE_ENTITY: DocumentRefused,
-    HTTPStatus.SERVICE_UNAVAILABLE: Unavailable,
-}
-
-
-class Client:
-    """Podium's API, with its problems as the errors they are."""
-
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._http = http
-
-    async def get(self, path: str, **query: Any) -> httpx.Response:
-        return await self._call("GET", path, params=_given(query))
-
-    async def json(self, path: str, **query: Any) -> Any:
-        return (await self.get(path, **query)).json()
-
-    async def post(self, path: str, *, content: bytes = b"", json: Any = None, **query: Any) -> Any:
-        body = {"json": json} if json is not None else {"content": content}
-        return (await self._call("POST", path, params=_given(query), **body)).json()
-
-    async def events(self, path: str, **query: Any) -> AsyncIterator[dict[str, Any]]:
-        """Events as they come."""
-        from json import loads
-
-        quiet = httpx.Timeout(ANSWER_SECONDS, read=60.0)  # the server sends a sign of life more often
-        try:
-            async with self._http.stream("GET", path, params=_given(query), timeout=quiet) as answer:
-                if answer.is_error:
-                    await answer.aread()
-                _check(answer)
-                async for line in answer.aiter_lines():
-                    if line.startswith("data:"):
-                        yield loads(line.removeprefix("data:"))
-        except httpx.TransportError as error:
-            raise _gone(error) from None
-
-    # What `podium.stack.record.Record` answers where there is nobody to ask
-
-    async def run(self, id_: str) -> dict[str, Any]:
-        found: dict[str, Any] = await self.json(f"/api/v1/runs/{id_}")
-        return found
-
-    async def runs(self, search: str | None, limit: int) -> dict[str, Any]:
-        found: dict[str, Any] = await self.json("/api/v1/runs", search=search, limit=limit)
-        return found
-
-    def past(self, run: str | None) -> AsyncIterator[dict[str, Any]]:
-        return self.events(f"/api/v1/runs/{run}/events" if run else "/api/v1/events", live=False)
-
-    async def jobs(self, run: str, state: str | None) -> AsyncIterator[dict[str, Any]]:
-        offset: int | None = 0
-        while offset is not None:
-            page = await self.json(f"/api/v1/runs/{run}/jobs", state=state, offset=offset, limit=PAGE)
-            for job in page["jobs"]:
-                yield job
-            offset = page["next"]
-
-    async def left(self) -> frozenset[str]:
-        return frozenset()
-
-    async def page(self) -> str | None:
-        found: str | None = (await self.json("/api/v1/owner"))["page"]
-        return found
-
-    async def _call(self, method: str, path: str, **more: Any) -> httpx.Response:
-        try:
-            answer = await self._http.request(method, path, **more)
-        except httpx.TransportError as error:
-            raise _gone(error) from None
-        _check(answer)
-        return answer
-
-
-@asynccontextmanager
-async def through(home: Home) -> AsyncIterator[httpx.AsyncClient]:
-    """The owner's socket file."""
-    with home.socket_path() as path:
-        transport = httpx.AsyncHTTPTransport(uds=path)
-        async with httpx.AsyncClient(transport=transport, base_url=BASE, timeout=ANSWER_SECONDS) as http:
-            yield http
 
 
 @asynccontextmanager
@@ -117,8 +27,8 @@ async def owner(settings: Settings) -> AsyncIterator[Client]:
     home = Home(settings.data)
     if not home.has_owner():
         raise Unavailable("no Podium runs on this data directory", where=str(home.path), hint="Start `podium serve`")
-    async with through(home) as http:
-        yield Client(http)
+    async with _through(home) as client:
+        yield client
 
 
 @asynccontextmanager
@@ -131,8 +41,8 @@ async def anybody(settings: Settings, *, at_results: bool = False, make: bool = 
 
     home = Home(settings.data)
     if home.has_owner():
-        async with through(home) as http:
-            yield Client(http)
+        async with _through(home) as client:
+            yield client
         return
     if not make:
         must_exist(settings)
@@ -147,8 +57,8 @@ async def on_record(settings: Settings) -> AsyncIterator[Client | Record]:
 
     home = Home(settings.data)
     if home.has_owner():
-        async with through(home) as http:
-            yield Client(http)
+        async with _through(home) as client:
+            yield client
         return
     must_exist(settings)
     from podium.stack.record import record
@@ -188,34 +98,22 @@ def must_exist(settings: Settings) -> None:
 
 @asynccontextmanager
 async def looking(settings: Settings, *, at_results: bool = False) -> AsyncIterator[Client]:
+    from podium.cli.client import within
     from podium.server.listen import marked
     from podium.stack.whole import Stack
 
     stack = Stack(settings)
     await stack.look(at_results=at_results)
     try:
-        transport = httpx.ASGITransport(marked(stack.app.asgi))
-        async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
-            yield Client(http)
+        async with within(marked(stack.app.asgi)) as client:
+            yield client
     finally:
         await stack.close()
 
 
-def _given(query: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in query.items() if value is not None}
+@asynccontextmanager
+async def _through(home: Home) -> AsyncIterator[Client]:
+    from podium.cli.client import Client, through
 
-
-def _check(answer: httpx.Response) -> None:
-    if not answer.is_error:
-        return
-    kind = ERRORS.get(answer.status_code, PodiumError)
-    if not answer.headers.get("content-type", "").startswith("application/problem+json"):
-        raise kind(f"the answer was {answer.status_code} {answer.reason_phrase}", where=answer.url.path)
-    told = answer.json()
-    faults = [Fault(one["where"], one["what"], one.get("hint")) for one in told.get("errors", ())]
-    raise kind(told["detail"], where=told.get("where"), hint=told.get("hint"), faults=faults)
-
-
-def _gone(error: httpx.TransportError) -> Unavailable:
-    hint = "It may have been stopped; `podium status` tells"
-    return Unavailable(f"the Podium of this data directory does not answer ({type(error).__name__})", hint=hint)
+    async with through(home) as http:
+        yield Client(http)

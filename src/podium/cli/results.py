@@ -18,7 +18,7 @@ from podium.cli.screen import as_json, say, summary
 from podium.cli.serve import run_loop
 
 if TYPE_CHECKING:
-    from podium.cli.reach import Client
+    from podium.cli.client import Client
     from podium.settings import Settings
 
 SHORT = 120  # characters of a result

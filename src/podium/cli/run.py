@@ -20,8 +20,8 @@ from podium.cli.serve import run_loop
 from podium.errors import DocumentRefused, Unavailable
 
 if TYPE_CHECKING:
+    from podium.cli.client import Client
     from podium.cli.following import Show
-    from podium.cli.reach import Client
     from podium.settings import Settings
     from podium.stack.whole import Stack
 
@@ -168,7 +168,7 @@ async def _finish_others(stack: Stack) -> None:
 async def conducted(settings: Settings) -> AsyncIterator[tuple[Client, Stack | None]]:
     """The Podium that owns the data directory; our own, if there is none yet."""
     from podium.cli import logs
-    from podium.cli.reach import Client, through
+    from podium.cli.client import Client, through
     from podium.errors import Conflict
     from podium.stack.home import Home
 

@@ -138,7 +138,7 @@ async def _stop(settings: Settings, everything: bool) -> None:
 
 
 async def _stop_owner(home: Home, everything: bool) -> None:
-    from podium.cli.reach import Client, through
+    from podium.cli.client import Client, through
 
     async with through(home) as http:
         client = Client(http)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from functools import wraps
+from functools import cache, wraps
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from podium.engines.flow.progress import JobStanding, Progress
 from podium.errors import NotAllowed, PodiumError
@@ -26,13 +25,20 @@ from podium.server.problems import of_podium
 from podium.server.story import Plan, Stories, Story, job_shown
 from podium.stores.series import iso
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 PAGE = 50
 LAST_LINES = 40
 
 Shown = Callable[..., Awaitable[Response]]
 
 
+@cache
 def environment() -> Environment:
+    """Made when somebody first looks: most who start Podium do not."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     made = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -53,10 +59,9 @@ def environment() -> Environment:
 
 def routes(parts: Parts, stories: Stories) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    templates = environment()
 
     def shown(template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        return HTMLResponse(templates.get_template(template).render(values), status)
+        return HTMLResponse(environment().get_template(template).render(values), status)
 
     def guarded(view: Shown) -> Shown:
         """Strangers see how to sign in, and whatever goes wrong is told in the page's own way."""

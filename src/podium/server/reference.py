@@ -14,12 +14,11 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 def routes(app: FastAPI) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    templates = environment()
 
     @router.get("/docs")
     async def docs() -> HTMLResponse:
         return HTMLResponse(
-            templates.get_template("reference.html").render(sections=sections(app.openapi()), version=app.version)
+            environment().get_template("reference.html").render(sections=sections(app.openapi()), version=app.version)
         )
 
     return router

@@ -92,7 +92,7 @@ class Exchange:
 
 
 def _spare_aiohttp() -> None:
-    """nats-py would import it, for WebSockets, which nobody speaks here: a tenth of all that a start of Podium takes."""
+    """nats-py would import it for WebSockets, which nobody speaks here; that is a tenth of what a start takes."""
     if "aiohttp" in sys.modules:
         return
     sys.modules["aiohttp"] = None  # type: ignore[assignment]

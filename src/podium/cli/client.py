@@ -1,0 +1,134 @@
+"""Podium's API from the terminal, through the socket file of the one that owns a data directory.
+
+Apart from the ways to it, because httpx takes a tenth of a second, and a look at the journal needs none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from podium.errors import Conflict, DocumentRefused, Fault, NotAllowed, NotFound, PodiumError, Unavailable
+
+if TYPE_CHECKING:
+    from podium.stack.home import Home
+
+BASE = "http://podium"
+ANSWER_SECONDS = 30.0
+PAGE = 1000
+ERRORS: dict[int, type[PodiumError]] = {
+    HTTPStatus.UNAUTHORIZED: NotAllowed,
+    HTTPStatus.NOT_FOUND: NotFound,
+    HTTPStatus.CONFLICT: Conflict,
+    HTTPStatus.UNPROCESSABLE_ENTITY: DocumentRefused,
+    HTTPStatus.SERVICE_UNAVAILABLE: Unavailable,
+}
+
+
+class Client:
+    """Podium's API, with its problems as the errors they are."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def get(self, path: str, **query: Any) -> httpx.Response:
+        return await self._call("GET", path, params=_given(query))
+
+    async def json(self, path: str, **query: Any) -> Any:
+        return (await self.get(path, **query)).json()
+
+    async def post(self, path: str, *, content: bytes = b"", json: Any = None, **query: Any) -> Any:
+        body = {"json": json} if json is not None else {"content": content}
+        return (await self._call("POST", path, params=_given(query), **body)).json()
+
+    async def events(self, path: str, **query: Any) -> AsyncIterator[dict[str, Any]]:
+        """Events as they come."""
+        from json import loads
+
+        quiet = httpx.Timeout(ANSWER_SECONDS, read=60.0)  # the server sends a sign of life more often
+        try:
+            async with self._http.stream("GET", path, params=_given(query), timeout=quiet) as answer:
+                if answer.is_error:
+                    await answer.aread()
+                _check(answer)
+                async for line in answer.aiter_lines():
+                    if line.startswith("data:"):
+                        yield loads(line.removeprefix("data:"))
+        except httpx.TransportError as error:
+            raise _gone(error) from None
+
+    # What `podium.stack.record.Record` answers where there is nobody to ask
+
+    async def run(self, id_: str) -> dict[str, Any]:
+        found: dict[str, Any] = await self.json(f"/api/v1/runs/{id_}")
+        return found
+
+    async def runs(self, search: str | None, limit: int) -> dict[str, Any]:
+        found: dict[str, Any] = await self.json("/api/v1/runs", search=search, limit=limit)
+        return found
+
+    def past(self, run: str | None) -> AsyncIterator[dict[str, Any]]:
+        return self.events(f"/api/v1/runs/{run}/events" if run else "/api/v1/events", live=False)
+
+    async def jobs(self, run: str, state: str | None) -> AsyncIterator[dict[str, Any]]:
+        offset: int | None = 0
+        while offset is not None:
+            page = await self.json(f"/api/v1/runs/{run}/jobs", state=state, offset=offset, limit=PAGE)
+            for job in page["jobs"]:
+                yield job
+            offset = page["next"]
+
+    async def left(self) -> frozenset[str]:
+        return frozenset()
+
+    async def page(self) -> str | None:
+        found: str | None = (await self.json("/api/v1/owner"))["page"]
+        return found
+
+    async def _call(self, method: str, path: str, **more: Any) -> httpx.Response:
+        try:
+            answer = await self._http.request(method, path, **more)
+        except httpx.TransportError as error:
+            raise _gone(error) from None
+        _check(answer)
+        return answer
+
+
+@asynccontextmanager
+async def through(home: Home) -> AsyncIterator[httpx.AsyncClient]:
+    """The owner's socket file."""
+    with home.socket_path() as path:
+        transport = httpx.AsyncHTTPTransport(uds=path, verify=False)  # without TLS: no need to read certificates
+        async with httpx.AsyncClient(transport=transport, base_url=BASE, timeout=ANSWER_SECONDS) as http:
+            yield http
+
+
+@asynccontextmanager
+async def within(asgi: Any) -> AsyncIterator[Client]:
+    """The same of an application in this process."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url=BASE) as http:
+        yield Client(http)
+
+
+def _given(query: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in query.items() if value is not None}
+
+
+def _check(answer: httpx.Response) -> None:
+    if not answer.is_error:
+        return
+    kind = ERRORS.get(answer.status_code, PodiumError)
+    if not answer.headers.get("content-type", "").startswith("application/problem+json"):
+        raise kind(f"the answer was {answer.status_code} {answer.reason_phrase}", where=answer.url.path)
+    told = answer.json()
+    faults = [Fault(one["where"], one["what"], one.get("hint")) for one in told.get("errors", ())]
+    raise kind(told["detail"], where=told.get("where"), hint=told.get("hint"), faults=faults)
+
+
+def _gone(error: httpx.TransportError) -> Unavailable:
+    hint = "It may have been stopped; `podium status` tells"
+    return Unavailable(f"the Podium of this data directory does not answer ({type(error).__name__})", hint=hint)
