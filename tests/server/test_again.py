@@ -37,6 +37,11 @@ def test_what_says_how_a_job_is_performed_is_not_proposed():
     assert proposed("web", call={"url": "http://x/", "body": {"at": "http://user:word@x/", "long": "x" * 99}}) == [{}]
 
 
+def test_a_column_is_proposed_before_parameters():
+    [_, how] = proposed("8", call={"title": "classification", "params": {"depth": 3}, "column": "lat"})
+    assert words("r-1", how) == ["podium", "restart", "r-1", "--edit", "8.column=lat"]
+
+
 def test_all_others_have_ended_before_the_last_job():
     assert proposed("last", after=["load"], call={}) == [{}]
 

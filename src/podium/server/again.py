@@ -13,7 +13,7 @@ from podium.runs.events import Json, Run, RunState
 from podium.runs.secrets import redact_urls
 
 # What a job works on, by kind of job; the rest of its call says how it is performed.
-GIVEN = ("arguments", "params", "body", "form", "env", "message", "publish", "with")
+GIVEN = ("arguments", "column", "params", "body", "form", "env", "message", "publish", "with")
 LONGEST = 60  # characters of a value that is proposed
 PRIVATE = "(private)"
 _PLAIN = re.compile(r'[^."=]+')
@@ -80,8 +80,7 @@ def call_shown(value: Any) -> Any:
 
 def _values(call: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Json]]:
     for key in GIVEN:
-        if isinstance(call.get(key), dict):
-            yield from ((path, value) for path, value in _leaves(call[key], key) if _is_simple(value))
+        yield from ((path, value) for path, value in _leaves(call.get(key), key) if _is_simple(value))
 
 
 def _leaves(value: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
