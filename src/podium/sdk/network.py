@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 300.0  # as long as simulators wait for models to be ready
 FLUSH_SECONDS = 5.0
+HURRIED_SECONDS = 2.0  # after SIGTERM, before whoever sent it sends SIGKILL
 KEEPER_SECONDS = 1.0  # without a turn of the main thread, before the keeper takes it
 CARE_SECONDS = 1.0  # between two looks at the keep-alive
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # before connecting again
@@ -162,12 +163,12 @@ class Link:
         self._outbox.append((topic, payload))
         self._ring()
 
-    def close(self) -> None:
+    def close(self, *, hurried: bool = False) -> None:
         """Get out what was published, for a moment, and disconnect."""
         with self._at_the_wheel():
             self._closing.set()
             self._send()
-            deadline = time.monotonic() + FLUSH_SECONDS
+            deadline = time.monotonic() + (HURRIED_SECONDS if hurried else FLUSH_SECONDS)
             while self._unsent() and (left := deadline - time.monotonic()) > 0:
                 self._drive(left)
             self._client.disconnect()

@@ -102,7 +102,7 @@ class Program:
             logging.getLogger().removeHandler(handler)
             if self._results is not None:
                 self._results.close()
-            self._link.close()
+            self._link.close(hurried=self._terminating)
 
     @property
     def _me(self) -> tuple[str, str, str]:
