@@ -87,7 +87,7 @@ def test_what_is_wrong(directory: Path, name: str, given: tuple[str, ...], why: 
         ("steps:load", ("day",)),
         ("steps:load", ("day", "unit")),
         ("steps:total", ("parts", "other")),
-        ("steps:one", ()),  # it may be one of many
+        ("steps:one", ("item",)),
         ("steps:position", ("a",)),
         ("steps:wrapped", ("b",)),
         ("steps:both", ("b",)),

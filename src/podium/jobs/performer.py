@@ -10,7 +10,7 @@ from podium.engines.flow.document import FlowDocument, JobDocument
 from podium.engines.flow.messages import Attempt
 from podium.errors import DocumentRefused, Fault, PodiumError, Unavailable
 from podium.faults import refuse
-from podium.jobs.port import RESULT_BYTES, Job, JobFailed, JobKind, KeepsForRuns, looked_through
+from podium.jobs.port import RESULT_BYTES, ChecksOneOfMany, Job, JobFailed, JobKind, KeepsForRuns, looked_through
 from podium.jobs.references import resolved, results_named
 from podium.runs.events import Json
 from podium.runs.machine import Command, Input, Performed, PerformFailed, Recovery
@@ -116,7 +116,10 @@ class FlowPerformer:
             return
         try:
             named = set(results_named(looked_through(kind, job.call)))
-            kind.check(job.call)
+            if job.each is not None and isinstance(kind, ChecksOneOfMany):
+                kind.check_one_of_many(job.call)
+            else:
+                kind.check(job.call)
         except DocumentRefused as error:
             for fault in error.faults or (Fault(error.where or "", error.problem, error.hint),):
                 key = f".{fault.where}" if fault.where else ""

@@ -86,6 +86,15 @@ class KeepsForRuns(Protocol):
 
 
 @runtime_checkable
+class ChecksOneOfMany(Protocol):
+    """A kind that looks otherwise at a job that is performed for each of many items."""
+
+    def check_one_of_many(self, call: Mapping[str, Any]) -> None:
+        """Raises: DocumentRefused."""
+        ...
+
+
+@runtime_checkable
 class Encloses(Protocol):
     """A kind that is told, under one key, something that is no part of the graph: no reference is meant in there."""
 

@@ -22,6 +22,8 @@ from podium.workers.pool import Pool
 from podium.workers.process import CallFailed
 from podium.workers.source import faults
 
+ITEM = "item"
+
 
 class PythonCall(Call):
     function: str = Field(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*$")
@@ -33,15 +35,22 @@ class PythonFunction:
         self._pool = pool
 
     def check(self, call: Mapping[str, Any]) -> None:
+        self._check(call, {})
+
+    def check_one_of_many(self, call: Mapping[str, Any]) -> None:
+        self._check(call, {ITEM: None})
+
+    def _check(self, call: Mapping[str, Any], besides: Mapping[str, Any]) -> None:
         check(PythonCall, call)
         if not isinstance(call["function"], str):
             return  # a result will say
         given = call.get("arguments", {})
-        refuse(list(faults(call["function"], None if is_reference(given) else given, self._pool.paths)))
+        arguments = None if is_reference(given) else {**given, **besides}
+        refuse(list(faults(call["function"], arguments, self._pool.paths)))
 
     async def perform(self, job: Job) -> Json:
         call = read(PythonCall, job.call)
-        one_of_many = {"item": job.item} if job.node.endswith("]") else {}
+        one_of_many = {ITEM: job.item} if job.node.endswith("]") else {}
         try:
             return await self._pool.call(call.function, call.arguments | one_of_many, note=job.note)
         except CallFailed as error:

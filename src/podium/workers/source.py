@@ -17,7 +17,6 @@ from pathlib import Path
 from podium.errors import Fault
 
 LARGEST = 1 << 20  # bytes; a larger module is not looked into
-OF_MANY = "item"  # what one of many is given besides
 _MAKE_NAMES = ("__getattr__", "exec", "globals", "setattr", "vars")
 
 
@@ -134,5 +133,5 @@ def _misfits(name: str, takes: ast.arguments, given: Mapping[str, object]) -> It
                 hint = f"It takes {', '.join(named)}" if named else "It takes none"
                 yield Fault(f"arguments.{key}", f"{name} has no such argument", hint)
     for key in needed:
-        if key not in given and key != OF_MANY:
+        if key not in given:
             yield Fault("arguments", f"{name} needs {key!r}")

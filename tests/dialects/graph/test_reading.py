@@ -143,6 +143,19 @@ async def test_what_aliases_stand_for_counts(read):
     assert "more than" in faults(read, "a: &a [*a, *a]")[""] or "deeply" in faults(read, "a: &a [*a, *a]")[""]
 
 
+async def test_one_of_many_is_given_its_item(read):
+    text = """
+        jobs:
+          load: {python: {function: "steps:load", arguments: {day: 1}}}
+          each: {each: load, python: {function: "steps:load", arguments: {day: 1}}}
+          one: {python: {function: "steps:one"}}
+    """
+    assert faults(read, text) == {
+        "jobs.each.python.arguments.item": "steps:load has no such argument. It takes day",
+        "jobs.one.python.arguments": "steps:one needs 'item'. ",
+    }
+
+
 async def test_functions_of_a_document_that_comes_over_http(read, tmp_path):
     text = "jobs: {a: {python: {function: 'steps:x'}}}"
     assert "--functions DIRECTORY" in faults(read, text, "")["jobs.a.python.function"]

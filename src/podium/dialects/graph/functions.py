@@ -6,7 +6,7 @@ and nothing that another run has left in a module.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,14 @@ class GraphFunctions:
         return GraphFunctions(self._paths if directory is None else [directory], self._directory)
 
     def check(self, call: Mapping[str, Any]) -> None:
+        self._check(PythonFunction(self._shared).check, call)
+
+    def check_one_of_many(self, call: Mapping[str, Any]) -> None:
+        self._check(PythonFunction(self._shared).check_one_of_many, call)
+
+    def _check(self, look: Callable[[Mapping[str, Any]], None], call: Mapping[str, Any]) -> None:
         try:
-            PythonFunction(self._shared).check(call)
+            look(call)
         except DocumentRefused as error:
             if self._paths or error.hint is None:
                 raise
