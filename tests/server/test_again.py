@@ -8,7 +8,7 @@ import pytest
 
 from podium.cli.graphs import _edits
 from podium.engines.flow.progress import JobProgress, JobStanding, Progress
-from podium.server.again import call_shown, proposals, words
+from podium.server.again import call_shown, meaning, proposals, words
 
 FAILED, DONE = JobProgress(JobStanding.FAILED), JobProgress(JobStanding.SUCCEEDED)
 
@@ -23,7 +23,7 @@ def test_without_a_failed_job_there_is_one_way():
 
 
 def test_what_came_before_and_another_value_are_proposed():
-    call = {"function": "steps:clean", "arguments": {"rows": {"$result": "load"}, "key": {"$secret": "r.0"}, "day": 3}}
+    call = {"function": "steps:clean", "arguments": {"rows": {"$result": "load"}, "day": 3}}
     assert proposed("clean", after=["load"], call=call) == [
         {},
         {"from": ["load"]},
@@ -40,6 +40,18 @@ def test_what_says_how_a_job_is_performed_is_not_proposed():
 def test_a_column_is_proposed_before_parameters():
     [_, how] = proposed("8", call={"title": "classification", "params": {"depth": 3}, "column": "lat"})
     assert words("r-1", how) == ["podium", "restart", "r-1", "--edit", "8.column=lat"]
+
+
+def test_forgotten_secrets_are_to_be_given_again():
+    call = {"headers": {"Key": {"$secret": "r.0"}, "Other": {"$secret": "r.1"}}, "body": {"day": 3}}
+    jobs = {"load": {"call": call}, "web": {"call": call}}
+    [how] = proposals(jobs, Progress(jobs={"load": DONE, "web": FAILED}), {"r.1"})
+    assert how == {"edit": {"web": {"headers": {"Key": {"$private": "..."}}}}}
+    typed = words("r-1", how)
+    assert typed == ["podium", "restart", "r-1", "--edit", 'web.headers.Key={"$private": "..."}']
+    assert _edits(typed[-1:]) == how["edit"]
+    assert "private" in meaning(how)
+    assert proposals(jobs, Progress(jobs={"load": DONE, "web": FAILED}), {"r.0", "r.1"})[0] == {}
 
 
 def test_all_others_have_ended_before_the_last_job():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -43,7 +44,7 @@ def restart(
 ) -> None:
     """Run a graph of jobs again, and reuse what need not be done again. Without --from: what did not succeed."""
     body = {"from": start or [], "edit": _edits(edit or [])}
-    run_loop(_restart(options.settings(data=data, models=models), run, body, json=json))
+    run_loop(_restart(options.settings(data=data, models=models), run, body, models, json=json))
 
 
 def pause(run: options.Run, data: options.Data = None) -> None:
@@ -56,7 +57,7 @@ def resume(run: options.Run, data: options.Data = None) -> None:
     run_loop(_tell(options.settings(data=data), run, "resume"))
 
 
-async def _restart(settings: Settings, run: str, body: dict[str, Any], *, json: bool) -> int:
+async def _restart(settings: Settings, run: str, body: dict[str, Any], models: Path | None, *, json: bool) -> int:
     from podium.cli.reach import named, on_record
     from podium.cli.run import conduct
     from podium.stack.record import Record
@@ -70,7 +71,7 @@ async def _restart(settings: Settings, run: str, body: dict[str, Any], *, json: 
         new: dict[str, Any] = await client.post(f"/api/v1/runs/{run}/restart", json=body)
         return new
 
-    return await conduct(settings, submit, json=json)
+    return await conduct(settings, submit, json=json, models=models)
 
 
 async def _tell(settings: Settings, run: str, word: str) -> None:

@@ -61,7 +61,7 @@ def run(
         _advise(new.pop("advice", ()))
         return new
 
-    run_loop(conduct(settings, submit, json=json, keep=keep))
+    run_loop(conduct(settings, submit, json=json, keep=keep, models=models))
 
 
 def validate(
@@ -113,8 +113,10 @@ def _advise(advice: Iterable[Mapping[str, str]]) -> None:
         say(f"could be better: {one['where']}: {one['what']}{hint}")
 
 
-async def conduct(settings: Settings, submit: Submit, *, json: bool, keep: bool = False) -> int:
-    """Have a run made by `submit`, and see it to its end; gives the exit code."""
+async def conduct(
+    settings: Settings, submit: Submit, *, json: bool, keep: bool = False, models: Path | None = None
+) -> int:
+    """Have a run made by `submit`, and see it to its end; gives the exit code. `models` is the file that was named."""
     from podium.cli.following import GOES_ON, follow
     from podium.cli.leaving import Leaving
     from podium.cli.reach import anybody
@@ -129,7 +131,7 @@ async def conduct(settings: Settings, submit: Submit, *, json: bool, keep: bool 
                 async with leaving.cancelling(client, submitted["id"]):
                     ended = await follow(client, submitted["id"], Home(settings.data), stack, show)
             if ended is not None and stack is not None:
-                await _conclude(client, settings, ended, json=json, ours=True)
+                await _conclude(client, settings, ended, json=json, models=models)
                 await _finish_others(stack)
                 if keep and not stack.stopping.is_set():
                     await _keep(stack)
@@ -200,8 +202,10 @@ async def conducted(settings: Settings) -> AsyncIterator[tuple[Client, Stack | N
             await stack.close()
 
 
-async def _conclude(client: Client, settings: Settings, run: dict[str, Any], *, json: bool, ours: bool = False) -> None:
-    """Tell how it ended; `ours`: with our own models file."""
+async def _conclude(
+    client: Client, settings: Settings, run: dict[str, Any], *, json: bool, models: Path | None = None
+) -> None:
+    """Tell how it ended; `models` is the file that has to be named again."""
     from podium.cli.jobs import conclude, why
     from podium.server.words import duration
 
@@ -217,8 +221,8 @@ async def _conclude(client: Client, settings: Settings, run: dict[str, Any], *, 
         for line in error.get("last_lines", ()):
             say(f"  | {line}")
     if "jobs" in run.get("progress", {}):
-        models = f" --models {shlex.quote(str(settings.models))}" if ours and settings.models else ""
-        conclude(run, data_option(settings), models, json=json)
+        named = f" --models {shlex.quote(str(models))}" if models else ""
+        conclude(run, data_option(settings), named, json=json)
     try:
         await _show_results(client, settings, run, json=json)
     except Unavailable as error:  # whoever conducted it has just gone; how the run ended is known all the same

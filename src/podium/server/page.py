@@ -169,4 +169,7 @@ def _events(story: Story, plan: Plan | None) -> list[tuple[float, str]]:
 
 def _ways(run: Run, plan: Plan, graph: Progress) -> list[tuple[str, str]]:
     """What can be typed to go on with what did not succeed, and what that means."""
-    return [(shlex.join(again.words(run.id, how)), again.meaning(how)) for how in again.ways(run, plan.jobs, graph)]
+    return [
+        (shlex.join(again.words(run.id, how)), again.meaning(how))
+        for how in again.ways(run, plan.jobs, graph, plan.variables)
+    ]

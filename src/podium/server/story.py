@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from podium.dialects.again import ORIGIN
+from podium.dialects.vault import VARIABLES
 from podium.engines.flow import nodes
 from podium.engines.flow import progress as flow
 from podium.engines.flow.state import Phase
@@ -51,10 +53,14 @@ class Story:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a graph's document says of its jobs, and from which run it was restarted, if it was."""
+    """What a graph's document says of its jobs, and from which run it was restarted, if it was.
+
+    `variables` are the secrets that are read from the environment again.
+    """
 
     flow: Mapping[str, Any]
     origin: Mapping[str, Json] | None
+    variables: Mapping[str, str]
 
     @cached_property
     def jobs(self) -> Mapping[str, Mapping[str, Any]]:
@@ -80,7 +86,7 @@ def _of_graph(run: Run, plan: Plan, graph: flow.Progress) -> dict[str, Json]:
     found: dict[str, Json] = {"progress": progress}
     if plan.origin:
         found["restarted"] = dict(plan.origin)
-    if ways := again.ways(run, plan.jobs, graph):
+    if ways := again.ways(run, plan.jobs, graph, plan.variables):
         found["again"] = [*ways]
     return found
 
@@ -138,7 +144,7 @@ class Stories:
             document = await self._journal.document(run.id)
             if "flow" not in document:
                 raise Conflict(f"a run of kind {run.kind} has no jobs", where=run.id)
-            self._plans[run.id] = Plan(document["flow"], document.get("restarted"))
+            self._plans[run.id] = Plan(document["flow"], document.get(ORIGIN), document.get(VARIABLES, {}))
             if len(self._plans) > PLANS:
                 self._plans.popitem(last=False)
         return self._plans[run.id]
