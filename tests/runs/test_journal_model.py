@@ -78,13 +78,13 @@ class Model:
         self.log = [entry for entry in self.log if entry[1] != id_]
         return None
 
-    def snapshot(self, id_: str, seq: int) -> type[PodiumError] | None:
+    def snapshot(self, id_: str, seq: int) -> int | type[PodiumError]:
         if id_ not in self.runs:
             return NotFound
         if seq > len(self.runs[id_].events):
             return Conflict
         self.runs[id_].snapshot = (seq, {"at": seq})
-        return None
+        return len(f'{{"at":{seq}}}')
 
     def _record(self, id_: str, seq: int, type_: str) -> None:
         self.position += 1
