@@ -170,6 +170,37 @@ async def test_nobody_waits_for_a_job_that_does_not_come_back(tmp_path: Path, pl
         assert (await made.ended(one)).state is RunState.CANCELLED
 
 
+async def test_nobody_waits_for_a_job_that_comes_back_and_fails_elsewhere(tmp_path: Path, platform: Platform) -> None:
+    """It was trained when Podium ended; afterwards AutoML, which is asked once more, has come to grief."""
+    book = branches("classification", "clustering")
+    book["jobs"][2]["automl"] = True
+    book["jobs"][4]["id"] = "slow"
+    platform.seconds = 1.0
+    home, artifacts = tmp_path / "other", DirectoryArtifacts(tmp_path / "artifacts")
+    get, trained = platform.get, asyncio.Event()
+
+    def late(path: str, query: dict[str, list[str]]) -> tuple[int, Any]:
+        if query.get("id") == ["slow"] and not trained.is_set():
+            return 200, {"status": "progress"}
+        return get(path, query)
+
+    platform.get = late  # type: ignore[method-assign]
+    async with house(home, platform, artifacts=artifacts) as made:
+        answer = await made.post("/analysis", book)
+        await asyncio.to_thread(platform.wait, lambda: platform.bodies("analytics"))
+    trained.set()
+    platform.errors[SAME] = "AutoML has come to grief"
+    async with house(home, platform, artifacts=artifacts) as made:
+        run = await made.conductor.wait(answer.json()["id"])
+    assert run.state is RunState.FAILED
+    assert run.error
+    assert "AutoML has come to grief" in run.error.reason
+    assert [body["minio-output"].rpartition("/")[2] for body in platform.bodies("analytics")] == [
+        "classified-3",
+        "clustered-13",
+    ]
+
+
 async def test_what_a_service_knows_is_not_taken_for_ours_when_another_has_told_it_since(
     at_home: House, platform: Platform
 ) -> None:

@@ -105,16 +105,14 @@ class Model:
         services = self._tools.services
         async with services.turns.of(work.job, AUTOML, work.id):
             said = await services.done(work.job, AUTOML, AUTOML, work.id, body)
-        results = said.get("results")
-        if not isinstance(results, dict):
-            raise JobFailed("AutoML is complete and gives no results", final=True)
+            results = said.get("results")
+            if not isinstance(results, dict):
+                raise JobFailed("AutoML is complete and gives no results", final=True)
+            if len(str(results.get("algorithm")).encode()) > LONGEST_WORD:
+                raise JobFailed(f"AutoML names an algorithm of more than {LONGEST_WORD} bytes", final=True)
         parameters = {key: value for key, value in results.items() if key != "algorithm"}
         found = results.get("algorithm")
-        if not isinstance(found, str):
-            return algorithm, parameters
-        if len(found.encode()) > LONGEST_WORD:
-            raise JobFailed(f"AutoML names an algorithm of more than {LONGEST_WORD} bytes", final=True)
-        return short_name(work.title, found), parameters
+        return (short_name(work.title, found) if isinstance(found, str) else algorithm), parameters
 
     async def _train(self, work: Work, algorithm: str, parameters: Mapping[str, Any]) -> None:
         job, turns = work.job, self._tools.services.turns

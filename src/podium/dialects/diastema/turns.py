@@ -9,7 +9,7 @@ both are back.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from weakref import WeakValueDictionary
@@ -38,9 +38,6 @@ class _Call:
     told: bool = False
     over: bool = False
 
-    def of(self, job: Job) -> bool:
-        return (self.run, self.node) == (job.run, job.node)
-
 
 class Turns:
     """
@@ -65,9 +62,11 @@ class Turns:
         lock = await self._locked(job, place)
         try:
             yield
-        except asyncio.CancelledError as error:
-            if error.args == (DETACHED,):  # nobody else goes until it is back
-                self._kept[place] = lock
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and error.args == (DETACHED,):
+                self._kept[place] = lock  # nobody else goes until it is back
+            else:
+                self._give_up([place for place in self._kept if self._call(place, job)])
             raise
         finally:
             if place not in self._kept:
@@ -90,21 +89,28 @@ class Turns:
 
     def knows(self, job: Job, service: str, id_: str) -> bool:
         """Whether the service has taken it, and nothing else since; asked in its turn."""
-        call = self._calls.get((service, id_))
-        return call is not None and call.told and call.of(job)
+        call = self._call((service, id_), job)
+        return call is not None and call.told
 
     async def released(self, run: str) -> None:
         """The run has ended: none of its jobs comes back."""
         await self._read_once()
-        for place in [place for place, call in self._calls.items() if call.run == run]:
-            await self._forget(place)
+        left = [place for place, call in self._calls.items() if call.run == run]
+        self._give_up(left)
+        for place in left:
+            call = self._calls.get(place)
+            if call is not None and call.run == run:  # else somebody has told the service meanwhile
+                await self._forget(place)
+
+    def _give_up(self, places: Iterable[Place]) -> None:
+        """Who is to come back there will not."""
+        for place in places:
             if kept := self._kept.pop(place, None):
                 kept.release()
 
     async def _locked(self, job: Job, place: Place) -> asyncio.Lock:
         await self._read_once()
-        call = self._calls.get(place)
-        if place in self._kept and call is not None and call.of(job):
+        if place in self._kept and self._call(place, job):
             return self._kept.pop(place)
         lock = self._locks.get(place)
         if lock is None:
@@ -115,9 +121,13 @@ class Turns:
         return lock
 
     async def _over(self, job: Job, place: Place) -> None:
-        call = self._calls.get(place)
-        if call is not None and call.of(job):
+        if call := self._call(place, job):
             await self._write(place, replace(call, over=True))
+
+    def _call(self, place: Place, job: Job) -> _Call | None:
+        """The last there was, if it was of this job."""
+        call = self._calls.get(place)
+        return call if call is not None and (call.run, call.node) == (job.run, job.node) else None
 
     async def _read_once(self) -> None:
         async with self._reading:
@@ -136,12 +146,12 @@ class Turns:
             await lock.acquire()
 
     async def _write(self, place: Place, call: _Call) -> None:
-        await self._documents.put(*_CALLS, _key(place), {**_key(place), "call": asdict(call)})
         self._calls[place] = call
+        await self._documents.put(*_CALLS, _key(place), {**_key(place), "call": asdict(call)})
 
     async def _forget(self, place: Place) -> None:
-        await self._documents.remove(*_CALLS, _key(place))
         self._calls.pop(place, None)
+        await self._documents.remove(*_CALLS, _key(place))
 
 
 def _key(place: Place) -> dict[str, str]:
