@@ -176,6 +176,7 @@ class Worker:
         self._own_lines: deque[str] = deque(maxlen=LAST_LINES)  # before its first call
         self._done: deque[int] = deque()  # calls whose output has been read to its end
         self._killed = ""
+        self._misspoke = False
         self.end = ""  # why it ended, once it has
         self.ready = False
         self.ending = False
@@ -250,12 +251,15 @@ class Worker:
         if not data:
             self._loop.remove_reader(self._process.answers)
             return False
+        if self._misspoke:
+            return True  # what comes behind may be forged as well
         *lines, self._part = (self._part + data).split(b"\n")
         try:
             for line in lines:
                 self._answered(json.loads(line))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("worker.misspoke", pid=self.pid, error=repr(error))
+            self._misspoke = True
             self.kill("something but its answers was written where they belong")
         return True
 
