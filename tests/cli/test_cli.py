@@ -257,7 +257,7 @@ def test_help_needs_nothing_heavy() -> None:
 async def test_a_run_that_asks_no_service_needs_no_client_for_one(podium: Terminal) -> None:
     (podium.directory / "steps.py").write_text("def one(): return 1\n")
     (podium.directory / "graph.json").write_text('{"jobs": {"one": {"python": {"function": "steps:one"}}}}')
-    heavy = {"aiohttp", "jinja2", "matplotlib", "esdl", "psycopg", "sqlalchemy.dialects.postgresql"}
+    heavy = {"aiohttp", "jinja2", "matplotlib", "psycopg", "sqlalchemy.dialects.postgresql"}
     code = f"import atexit, sys; atexit.register(lambda: print(*{heavy!r} & set(sys.modules))); "
     code += "sys.argv = ['podium', 'run', 'graph.json', '--json']; from podium.cli import main; main()"
     done = await podium.shell(f"python -c {shlex.quote(code)}")
