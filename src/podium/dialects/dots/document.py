@@ -239,8 +239,11 @@ def decode_base64(text: str) -> bytes:
 
     Raises: ValueError.
     """
-    if -1 < text.find("=") < len(text) - 2:
+    packed = text.rstrip("=")
+    if "=" in packed:
         raise ValueError("this is not base64: there is more behind its end, which is marked by =")
+    if len(packed) % 4 == 1:  # which no padding mends
+        raise ValueError("this is not base64: it is cut short, or has a character too many")
     try:
         return b"".join(binascii.a2b_base64(piece, strict_mode=True) for piece in _pieces(text))
     except ValueError as error:  # also for what is not ASCII
