@@ -201,7 +201,7 @@ async def test_ctrl_c_before_anything_was_submitted_just_leaves(podium: Terminal
     process.send_signal(signal.SIGINT)
     os.close(pipe)
     ended = await podium.end(process)
-    assert (ended.code, ended.out) == (130, "")
+    assert (ended.code, ended.out) == (130, ""), ended.err
     assert "detached" not in ended.err
 
 
