@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import asyncio
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from pydantic_core import from_json, to_json
 
 from podium.dialects.dots.desk import Desk
 from podium.dialects.dots.document import Body
@@ -23,7 +26,7 @@ FAILED = "(a) model(s) terminated with an error, the simulation has been termina
 
 OMITTED = "omitted"
 PAGE = 1000
-KEPT = 4096  # a client that looks at all of them does so again and again
+PIECE = 100  # simulations of a list, after which others have their turn
 
 
 class SimulationStatus(Body):
@@ -92,27 +95,43 @@ def failed(reason: str) -> str:
     return f"{FAILED}: {reason}"
 
 
+@dataclass(slots=True)
+class Followed:
+    """A simulation that had not ended when it was asked for: how far it was, and its body without the ESDL, packed."""
+
+    progress: Progress
+    body: bytes
+
+
 class Statuses:
-    """Answers for the status of simulations. Of those asked for lately it keeps how far they were, and a short body."""
+    """Answers for the status of simulations.
+
+    A client that looks at all of them does so again and again, so that nothing is forgotten: what is kept of each is
+    packed into some hundred bytes. What has ended stays as it is, and its line in the list is written once.
+    """
 
     def __init__(self, desk: Desk, clock: Callable[[], float]) -> None:
         self._desk = desk
         self._clock = clock
-        self._kept: OrderedDict[str, tuple[Progress, dict[str, Any]]] = OrderedDict()
+        self._ended: dict[str, bytes] = {}
+        self._followed: dict[str, Followed] = {}
 
     async def of(self, simulation: str) -> dict[str, Any]:
         """The status object, ESDL and all. Raises: NotFound."""
         run = await self._simulation(simulation)
         document = await self._desk.document(run.id)
-        short = await self._short(run)
+        short = await self._short(run, document)
         return {**short, "esdl_base64string": document["dots"]["body"]["esdl_base64string"]}
 
-    async def all(self) -> list[dict[str, Any]]:
-        """The status of every simulation, the newest first, without the ESDL."""
-        found: list[dict[str, Any]] = []
+    async def all(self) -> list[bytes]:
+        """The status of every simulation as JSON, the newest first, without the ESDL."""
+        found: list[bytes] = []
         before: float | None = None
         while page := await self._desk.runs(kind=KIND, before=before, limit=PAGE):
-            found += [await self._short(run) for run in page]
+            for run in page:
+                found.append(await self._listed(run))
+                if len(found) % PIECE == 0:
+                    await asyncio.sleep(0)
             before = page[-1].submitted
         return found
 
@@ -136,32 +155,59 @@ class Statuses:
             raise NotFound(f"there is no simulation {simulation!r}", hint="GET /api/v1/simulation/ lists them")
         return run
 
-    async def _short(self, run: Run) -> dict[str, Any]:
-        progress, body = await self._known(run.id)
-        while not progress.over and (page := await self._desk.events(run.id, after=progress.position, limit=PAGE)):
-            for recorded in page:
-                progress.take(recorded)
-            if len(page) < PAGE:
-                break
-        run = run if run.state.ended else await self._desk.run(run.id)
+    async def _listed(self, run: Run) -> bytes:
+        if (packed := self._ended.get(run.id)) is not None:
+            return zlib.decompress(packed)
+        short = await self._short(run)
+        line = to_json(short)
+        if short["calculation_end_datetime"] is not None:
+            self._ended[run.id] = zlib.compress(line)
+        return line
+
+    async def _short(self, run: Run, document: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Without the ESDL; `document` where it is at hand."""
+        followed = self._followed.get(run.id)
+        if followed is None:
+            followed = _unfollowed(document or await self._desk.document(run.id))
+        if not run.state.ended:
+            self._followed[run.id] = followed
+            await self._follow(run.id, followed.progress)
+            run = await self._desk.run(run.id)
+        if run.state.ended:
+            self._followed.pop(run.id, None)
+        text = await self._text(run, followed.progress)
         now = self._clock()
         start = run.started or run.submitted
         return {
-            **body,
+            **from_json(zlib.decompress(followed.body)),
             "simulation_id": run.id,
-            "simulation_status": REGISTERED if run.state is RunState.QUEUED else progress.at(now),
+            "simulation_status": text,
             "calculation_start_datetime": datetime.fromtimestamp(start, UTC),
             "calculation_end_datetime": None if run.ended is None else datetime.fromtimestamp(run.ended, UTC),
             "calculation_duration": timedelta(seconds=(run.ended or now) - start),
         }
 
-    async def _known(self, run: str) -> tuple[Progress, dict[str, Any]]:
-        if run not in self._kept:
-            document = await self._desk.document(run)
-            plan = document["simulation"]
-            body = {**document["dots"]["body"], "esdl_base64string": OMITTED}
-            self._kept[run] = Progress(plan["steps"], plan["settle"]), body
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(run)
-        return self._kept[run]
+    async def _text(self, run: Run, progress: Progress) -> str:
+        match run.state:
+            case RunState.QUEUED:
+                return REGISTERED
+            case RunState.SUCCEEDED:
+                return SUCCEEDED
+            case RunState.FAILED | RunState.CANCELLED if run.error is not None:  # its events would say the same
+                return failed(run.error.reason)
+            case RunState.FAILED | RunState.CANCELLED:
+                await self._follow(run.id, progress)
+        return progress.at(self._clock())
+
+    async def _follow(self, run: str, progress: Progress) -> None:
+        while not progress.over and (page := await self._desk.events(run, after=progress.position, limit=PAGE)):
+            for recorded in page:
+                progress.take(recorded)
+            if len(page) < PAGE:
+                break
+
+
+def _unfollowed(document: dict[str, Any]) -> Followed:
+    plan = document["simulation"]
+    body = {**document["dots"]["body"], "esdl_base64string": OMITTED}
+    return Followed(Progress(plan["steps"], plan["settle"]), zlib.compress(to_json(body)))
