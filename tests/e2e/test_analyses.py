@@ -92,6 +92,7 @@ async def test_a_playbook_is_run_and_looked_at_from_the_terminal(podium: Termina
         "cleaned-2",
         "regressed-3",
     ]
+    assert (podium.directory / "mine/metis/analysis-a1f/regressed-3/part-0.csv").read_bytes() == b"id,prediction\n1,1\n"
     looked = await podium("validate", "playbook.json")
     assert looked.code == 0, looked.err
     assert "could be better: jobs[0] (step 1).label: nothing is known of this dataset" in looked.err + looked.out
@@ -100,6 +101,25 @@ async def test_a_playbook_is_run_and_looked_at_from_the_terminal(podium: Termina
     looked = await podium("validate", "playbook.json")
     assert looked.code == 2
     assert "jobs[1] (step 2).from: a visualization wants cleaned input, and step 1 gives none" in looked.err
+
+
+async def test_a_file_with_a_name_that_nothing_can_name_spoils_nothing(podium: Terminal) -> None:
+    """A service writes it into the directory by itself."""
+    platform: Platform = podium.platform  # type: ignore[attr-defined]
+    write = platform.write
+
+    def writes(path: str, content: bytes) -> None:
+        write(path, content)
+        write(f"{path}\udcff", b"")
+
+    platform.write = writes
+    (podium.directory / "playbook.json").write_text(json.dumps(cleaned("regression")))
+    ended = await podium("run", "playbook.json", "--json")
+    assert (ended.code, ended.json["state"]) == (0, "succeeded"), ended.err
+    saved = await podium("results", "last", "--artifacts", "mine")
+    assert saved.code == 0, saved.err
+    names = {path.name for path in (podium.directory / "mine").rglob("*") if path.is_file()}
+    assert names == {"part-0.csv", "plot.html"}
 
 
 SERVICE = """

@@ -211,6 +211,18 @@ class TestDirectory:
             await store.read("metis/pipe")
         assert await store.list("metis") == []
 
+    async def test_what_no_path_may_name_is_left_out(self, root):
+        """The names are as services have given them: not UTF-8, with a line break, too long for an S3."""
+        store = open_artifacts(root)
+        await store.write("metis/a/good.csv", b"1")
+        for name in (b"bad\xff.csv", b"a\nb"):
+            (root / "metis/a" / os.fsdecode(name)).write_bytes(b"")
+        deep = root / "metis" / "/".join(["a" * 200] * 6)
+        deep.mkdir(parents=True)
+        (deep / "b").write_bytes(b"")
+        assert await store.sizes("metis") == {"metis/a/good.csv": 1}
+        assert await store.list("metis/a") == ["metis/a/good.csv"]
+
     async def test_the_root_itself_may_be_a_link(self, tmp_path, outside):
         (tmp_path / "link").symlink_to(outside)
         store = open_artifacts(tmp_path / "link")
@@ -348,6 +360,21 @@ class TestS3:
         store = S3Artifacts(await answering(refuse), "podium", "s3cret")
         with pytest.raises(error, match="answers Because"):
             await store.list("metis")
+        await store.close()
+
+    async def test_what_no_path_may_name_is_left_out(self, answering):
+        keys = ["a/good.csv", "a//b", "a/../b", "a/.", "a/b%0Ac", f"a/{'b' * 256}"]
+
+        async def lists(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            contents = "".join(f"<Contents><Key>{key}</Key><Size>1</Size></Contents>" for key in keys)
+            kind = "<EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>"
+            body = f"<ListBucketResult>{kind}{contents}</ListBucketResult>".encode()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(body), body))
+            writer.close()
+
+        store = S3Artifacts(await answering(lists), "podium", "s3cret")
+        assert await store.sizes("metis/a") == {"metis/a/good.csv": 1}
         await store.close()
 
     async def test_the_wrong_key_is_told_as_such(self, seaweedfs: SeaweedFS, bucket):

@@ -17,7 +17,7 @@ import typer
 from podium.cli import options
 from podium.cli.screen import as_json, err, say, state, summary
 from podium.cli.serve import run_loop
-from podium.errors import DocumentRefused, Unavailable
+from podium.errors import DocumentRefused, PodiumError
 
 if TYPE_CHECKING:
     from podium.cli.client import Client
@@ -225,7 +225,9 @@ async def _conclude(
         conclude(run, data_option(settings), named, json=json)
     try:
         await _show_results(client, settings, run, json=json)
-    except Unavailable as error:  # whoever conducted it has just gone; how the run ended is known all the same
+    except (
+        PodiumError
+    ) as error:  # who conducted it, or a store, does not answer; how the run ended is known all the same
         say(f"results  {error}")
     say(f"logs     podium logs {id_}{data_option(settings)}")
     if json:

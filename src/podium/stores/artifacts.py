@@ -8,12 +8,17 @@ kinds of store, so what one of them cannot name, both refuse.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 from urllib.parse import parse_qs, urlsplit
 
+import structlog
+
 from podium.errors import DocumentRefused, SettingsError
 from podium.settings import Location
+
+log = structlog.get_logger()
 
 KEY_BYTES, NAME_BYTES = 1024, 255  # S3's limit for a key, a file system's for each part of it
 _BUCKET = re.compile(r"[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]")
@@ -36,7 +41,10 @@ class Artifacts(Protocol):
         ...
 
     async def list(self, path: str) -> list[str]:
-        """The objects below, by their whole paths, sorted. Folders are none; what does not exist has none."""
+        """The objects below, by their whole paths, sorted. Folders are none; what does not exist has none.
+
+        An object with a name that no path may have, which others than Podium can give it, is left out.
+        """
         ...
 
     async def sizes(self, path: str) -> dict[str, int]:
@@ -84,6 +92,22 @@ def folder(path: str) -> Place:
     if len(key.encode()) >= KEY_BYTES or any(len(name.encode()) > NAME_BYTES for name in names):
         raise _refused(f"it is too long: {KEY_BYTES - 1} bytes, {NAME_BYTES} each part", path[:NAME_BYTES])
     return Place(bucket, key)
+
+
+def named(found: Iterable[tuple[str, int]], where: str) -> dict[str, int]:
+    """Those that a path may name, sorted: what else there is could be listed but never read."""
+    good: dict[str, int] = {}
+    left_out: list[str] = []
+    for path, size in sorted(found):
+        try:
+            place(path)
+        except DocumentRefused:
+            left_out.append(path)
+        else:
+            good[path] = size
+    if left_out:
+        log.warning("artifacts.left_out", where=where, count=len(left_out), first=ascii(left_out[0]))
+    return good
 
 
 def _refused(why: str, path: str) -> DocumentRefused:

@@ -16,7 +16,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from podium.errors import Conflict, NotFound, Unavailable
-from podium.stores.artifacts import folder, place
+from podium.stores.artifacts import folder, named, place
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class DirectoryArtifacts:
 
     async def sizes(self, path: str) -> dict[str, int]:
         bucket, key = folder(path)
-        return await self._do(path, lambda: dict(sorted(self._found(f"{bucket}/{key}".removesuffix("/")))))
+        return await self._do(path, lambda: named(self._found(f"{bucket}/{key}".removesuffix("/")), path))
 
     async def remove(self, path: str) -> None:
         bucket, key = place(path)

@@ -19,7 +19,7 @@ from aiohttp import ClientError as Broken
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from podium.errors import NotFound, SettingsError, Unavailable
-from podium.stores.artifacts import folder, place
+from podium.stores.artifacts import folder, named, place
 
 log = structlog.get_logger()
 
@@ -89,7 +89,7 @@ class S3Artifacts:
             except ClientError as error:
                 if _code(error) not in _ABSENT:
                     raise
-        return {path: found[path] for path in sorted(found) if not path.endswith("/")}
+        return named(((object_, size) for object_, size in found.items() if not object_.endswith("/")), path)
 
     async def remove(self, path: str) -> None:
         bucket, key = place(path)

@@ -1,0 +1,26 @@
+"""What is told when a run has ended."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx
+
+from podium.cli.client import BASE, Client
+from podium.cli.run import _conclude
+from podium.settings import Settings
+
+ENDED = {"id": "r-1", "state": "succeeded", "started": 1.0, "ended": 2.0}
+
+
+async def test_how_it_ended_is_told_whatever_becomes_of_its_results(tmp_path: Path, capsys) -> None:
+    def refuse(_: httpx.Request) -> httpx.Response:
+        told = {"detail": "the artifact store answers AccessDenied", "hint": "May you do this?"}
+        return httpx.Response(422, headers={"Content-Type": "application/problem+json"}, content=json.dumps(told))
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(refuse), base_url=BASE) as http:
+        await _conclude(Client(http), Settings(data=tmp_path), ENDED, json=True)
+    told = capsys.readouterr()
+    assert json.loads(told.out) == ENDED
+    assert "results  the artifact store answers AccessDenied. May you do this?" in told.err
