@@ -120,6 +120,8 @@ FAULTS: dict[str, tuple[Reply, str]] = {
     "is broken": (says({"message": "no licence"}, 500), "answered 500: no licence"),
     "is full": (says({}, 503), "answered 503"),
     "says nonsense": (says(b'{"a": '), "with what is not JSON"),
+    "says half a character": (says(b'{"name": "\\ud800"}'), r"its result has half a character, \ud800"),
+    "fails with half a character": (says({"status": "error", "message": "no \udcff"}), r"no \udcff"),
     "says that it failed": (says({"status": "error", "message": "no such column"}), "no such column"),
     "stalls": (stalls, "had no whole answer within 0.5 s"),
     "drips": (drips, "had no whole answer within 0.5 s"),

@@ -108,6 +108,8 @@ async def test_what_people_are_shown_is_redacted():
         ("x" * RESULT_BYTES, "Put data into the artifacts"),
         (float("nan"), "not JSON"),
         (object(), "not JSON"),
+        ({"name": ["bad\udcff.csv"]}, r"half a character, \udcff"),
+        ({"\ud83d": 1}, r"half a character, \ud83d"),
         (nested(RESULT_LEVELS + 1), f"more than {RESULT_LEVELS} levels"),
     ],
 )
@@ -120,6 +122,23 @@ async def test_results_that_cannot_be_kept(result, why):
 
 async def test_a_result_of_as_many_levels_as_may_be_is_kept():
     assert (await perform(Asked(lambda job: nested(RESULT_LEVELS)))).result == nested(RESULT_LEVELS)
+
+
+async def test_a_result_is_what_will_be_read_again():
+    returned = {1: (2, 3), None: "\ud83d\ude00", "é": {True: 4.5}}
+    told = await perform(Asked(lambda job: returned))
+    assert told.result == {"1": [2, 3], "null": "\N{GRINNING FACE}", "é": {"true": 4.5}}
+
+
+async def test_half_a_character_in_a_reason_or_a_line_is_shown_as_its_escape():
+    lines = []
+
+    def does(job):
+        job.note("é of \udcff")
+        return JobFailed("there is no \udcff")
+
+    told = await perform(Asked(does), options={"note": lambda *line: lines.append(line)})
+    assert (told.reason, lines) == (r"there is no \udcff", [("r", "n", r"é of \udcff")])
 
 
 async def test_a_reason_of_any_length_fails_with_its_beginning():

@@ -161,6 +161,17 @@ async def test_a_reader_behind_the_window_goes_on_from_the_journal(
     assert len(told) == 40
 
 
+async def test_half_a_character_in_a_journal_keeps_no_reader_from_what_comes_behind_it(tmp_path: Path) -> None:
+    async with housed(tmp_path, never=ENDLESS) as house, await house.known() as http:
+        await house.conductor.submit(counting("a", 1))
+        await house.journal.append("a", [Event("counted", {"number": 0, "text": "\udcff é"})])
+        await house.conductor.cancel("a", "\udcff")
+        told = [event async for event in events(http, "/api/v1/runs/a/events")]
+        assert {"number": 0, "text": "\udcff é"} in [event["data"] for event in told]
+        assert told[-1]["data"] == {"error": {"reason": "\udcff"}}
+        assert (await http.get("/api/v1/runs/a")).json()["error"]["reason"] == "\udcff"
+
+
 async def test_an_idle_stream_gives_a_sign_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with housed(tmp_path, never=ENDLESS) as house, await house.known() as http:
         await house.conductor.submit(counting("a", 1))

@@ -59,8 +59,7 @@ class FlowPerformer:
             raise TypeError(f"not a command of job graphs: {command!r}")
         try:
             kind = self._kind(command.kind)
-            result = await kind.perform(self._job(kind, run, document, command))
-            _check(result)
+            result = _kept(await kind.perform(self._job(kind, run, document, command)))
         except JobFailed as error:
             return self._failed(command, error.reason, transient=not error.final)
         except PodiumError as error:
@@ -78,7 +77,7 @@ class FlowPerformer:
 
     def _job(self, kind: JobKind, run: str, document: Mapping[str, Any], attempt: Attempt) -> Job:
         def note(line: str) -> None:
-            self._note(run, attempt.node, self._redact(line))
+            self._note(run, attempt.node, self._shown(line))
 
         call = self._resolve(dict(attempt.call))
         open_ = resolved(looked_through(kind, call), attempt.inputs, attempt.item, attempt.outcome)
@@ -96,10 +95,14 @@ class FlowPerformer:
         )
 
     def _failed(self, attempt: Attempt, reason: str, *, transient: bool) -> PerformFailed:
-        shown = self._redact(reason)
+        shown = self._shown(reason)
         if len(shown) > REASON_CHARACTERS:
             shown = f"{shown[:REASON_CHARACTERS]} ..."
         return PerformFailed(self._clock(), attempt.key, shown, transient=transient)
+
+    def _shown(self, text: str) -> str:
+        """What can be sent to anybody: half a character, of a file's name perhaps, stands there as its escape."""
+        return self._redact(text).encode(errors="backslashreplace").decode()
 
     def _kind(self, name: str) -> JobKind:
         kind = self._kinds.get(name)
@@ -130,21 +133,36 @@ class FlowPerformer:
             yield Fault(f"{where}.call", f"the result of {name!r} is not there for this job", hint)
 
 
-def _check(result: Json) -> None:
-    """Whether it can be kept. The job has done its work by then, and would do it no better again.
+def _kept(result: Json) -> Json:
+    """The result as it will be read again. The job has done its work by then, and would do it no better again.
 
     Raises: JobFailed.
     """
     try:
-        size = len(json.dumps(result, allow_nan=False))
+        text = json.dumps(result, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         problem = f"it is done, but its result of type {type(result).__name__} is not JSON: {error}"
         raise JobFailed(f"{problem}. Its kind must return numbers, text, lists and dicts", final=True) from None
-    if size > RESULT_BYTES:
-        problem = f"it is done, but its result has {size} bytes, and {RESULT_BYTES} may be"
+    if len(text) > RESULT_BYTES:
+        problem = f"it is done, but its result has {len(text)} bytes, and {RESULT_BYTES} may be"
         raise JobFailed(f"{problem}. Put data into the artifacts and return where it is", final=True)
     if not _within(result, RESULT_LEVELS):
         raise JobFailed(f"it is done, but its result has more than {RESULT_LEVELS} levels", final=True)
+    kept: Json = json.loads(text)
+    half = _half_a_character(kept) if "\\ud" in text else None
+    if half is not None:
+        problem = f"it is done, but its result has half a character, {half}"
+        raise JobFailed(f"{problem}. A name of a file that is not UTF-8 has such", final=True)
+    return kept
+
+
+def _half_a_character(result: Json) -> str | None:
+    """The first one as its escape. Nobody could be sent it."""
+    try:
+        json.dumps(result, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        return ascii(error.object[error.start])[1:-1]
+    return None
 
 
 def _within(result: Json, levels: int) -> bool:

@@ -12,6 +12,7 @@ from podium import __version__
 from podium.errors import NotFound
 from podium.jobs.port import RESULT_BYTES
 from podium.server import artifacts, flows, health, live, page, problems, reference, registry, runs, session
+from podium.server.answers import AsciiJson
 from podium.server.doorway import Doorway
 from podium.server.parts import Parts
 from podium.server.story import Stories
@@ -65,7 +66,9 @@ def _fastapi(parts: Parts, metrics: health.Metrics) -> FastAPI:
     for router in (runs.routes(parts, stories), artifacts.routes(parts, stories), live.routes(parts)):
         app.include_router(router, prefix=API, dependencies=known)
     for router in (flows.routes(parts, stories), registry.routes(parts)):
-        app.include_router(router, prefix=API, dependencies=known, max_body_size=LARGEST_PARSED)
+        app.include_router(
+            router, prefix=API, dependencies=known, max_body_size=LARGEST_PARSED, default_response_class=AsciiJson
+        )
     app.include_router(flows.open_routes(parts), prefix=API, max_body_size=RESULT_BYTES)
     for dialect in parts.dialects:
         app.include_router(dialect.routes(guard))

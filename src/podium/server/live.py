@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +13,7 @@ from fastapi.sse import format_sse_event
 
 from podium.errors import DocumentRefused
 from podium.runs.events import STATE_EVENTS, Recorded
+from podium.server.answers import ascii_json
 from podium.server.parts import Parts
 
 Pages: TypeAlias = "AsyncIterator[list[Recorded]]"
@@ -79,7 +79,7 @@ class _Encoder:
     def __call__(self, recorded: Recorded) -> bytes:
         found = self._recent.get(recorded.position)
         if found is None:
-            text = json.dumps(recorded.as_json(), ensure_ascii=False, separators=(",", ":"))
+            text = ascii_json(recorded.as_json())
             found = self._recent[recorded.position] = format_sse_event(data_str=text, id=str(recorded.position))
             if len(self._recent) > ENCODED:
                 self._recent.popitem(last=False)

@@ -14,6 +14,7 @@ from fastapi.responses import FileResponse
 
 from podium.errors import DocumentRefused, Fault, NotFound
 from podium.runs.events import Json, Run, RunState, Submission
+from podium.server.answers import AsciiJson
 from podium.server.doorway import TRUSTED
 from podium.server.handed import Handed
 from podium.server.parts import Parts
@@ -68,7 +69,7 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
         found: dict[str, Json] = {"valid": True, "kind": submission.kind, "name": submission.name}
         return {**found, "advice": advice} if advice else found
 
-    @router.get("/runs", summary="Runs, the newest first")
+    @router.get("/runs", summary="Runs, the newest first", response_class=AsciiJson)
     async def listing(
         kind: str | None = None,
         state: RunState | None = None,
@@ -80,7 +81,7 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
         page, more = found[:limit], len(found) > limit
         return {"runs": [run.as_json() for run in page], "next": page[-1].submitted if more else None}
 
-    @router.get("/runs/{run}", summary="A run as it stands")
+    @router.get("/runs/{run}", summary="A run as it stands", response_class=AsciiJson)
     async def one(run: str) -> dict[str, Json]:
         return await stories.shown(await parts.journal.run(run))
 
