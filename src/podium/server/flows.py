@@ -71,13 +71,12 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
         if name not in plan.jobs:
             raise NotFound(f"this run has no job {name!r}", where=run)
         whole = (await stories.results(found, [name])).get(name)
-        told: Json = call_shown(plan.jobs[name].get("call", {}))
-        shown = {**job_shown(plan, story, name), "job": node, "call": told}
+        call: Json = call_shown(plan.jobs[name].get("call", {}))
         if index is None:
-            return {**shown, "result": whole}
+            return {**job_shown(plan, story, name), "call": call, "result": whole}
         if not isinstance(whole, list) or index >= len(whole) or not plan.jobs[name].get("each"):
             raise NotFound(f"this run has no {node!r}", where=run)
-        return {**shown, "result": whole[index]}
+        return {**await stories.item(found, node), "call": call, "result": whole[index]}
 
     @router.post(
         "/runs/{run}/restart",

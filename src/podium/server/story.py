@@ -71,13 +71,17 @@ class Plan:
 
 def job_shown(plan: Plan, story: Story, name: str) -> dict[str, Json]:
     """A job as the API has it."""
-    spec = plan.jobs[name]
-    shown: dict[str, Json] = {"job": name, "kind": spec["kind"], "after": list(spec.get("after", ())), "state": WAITING}
+    shown = _waiting(plan, name)
     if story.graph is None:
         return shown
     if name in story.graph.jobs:
         return {**shown, **story.graph.jobs[name].as_json()}
     return {**shown, "state": flow.JobStanding.CANCELLED.value} if story.graph.phase is Phase.ENDED else shown
+
+
+def _waiting(plan: Plan, name: str) -> dict[str, Json]:
+    spec = plan.jobs[name]
+    return {"job": name, "kind": spec["kind"], "after": list(spec.get("after", ())), "state": WAITING}
 
 
 def _of_graph(run: Run, plan: Plan, graph: flow.Progress) -> dict[str, Json]:
@@ -137,6 +141,18 @@ class Stories:
                 elif type_ == "job.succeeded":
                     found[name][item] = data["result"]
         return found
+
+    async def item(self, run: Run, node: str) -> dict[str, Json]:
+        """How one item of a job stands, and what it is for."""
+        plan, (name, index) = await self.plan(run), nodes.split(node)
+        source = plan.jobs[name]["each"]
+        items: Any = (await self.results(run, [source]))[source]
+        found, after = None, 0
+        while page := await self._journal.events(run.id, after=after):
+            after = page[-1].position
+            found = flow.fold_item(page, node, found)
+        standing = {} if found is None else found.as_json()
+        return {**_waiting(plan, name), "job": node, **standing, "item": items[index]}
 
     async def plan(self, run: Run) -> Plan:
         """Raises: Conflict, when it is none of jobs."""

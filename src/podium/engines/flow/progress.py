@@ -1,7 +1,8 @@
 """How far a graph of jobs is, as its journal tells: what the API, the page and the terminal show.
 
 A fold over recorded events, so that a view which follows a run goes on from where it is. What is kept is counts and a
-few words for each job that was begun; of the items of a job only how many there are of each kind.
+few words for each job that was begun; of the items of a job only how many there are of each kind. What became of a
+single item is read from the events again, for whoever asks for it.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ class JobProgress:
     """One job that does not just wait. Times are Unix seconds.
 
     Args:
-        attempt: the number of the latest; of a job with items, 0.
+        attempt: the number of the latest; of a job with items, the highest of any of them.
         retry_at: when the next begins.
-        reason: of the latest failure.
+        reason: of the latest failure, until it succeeds; of a job with items that of one that failed for good, if any.
         items: how many it is performed for; `done` and `failed` are how many of them are over.
     """
 
@@ -55,6 +56,25 @@ class JobProgress:
     items: int | None = None
     done: int = 0
     failed: int = 0
+
+    def begin(self, attempt: int, at: float) -> None:
+        self.state, self.retry_at = JobStanding.RUNNING, None
+        self.attempt = max(self.attempt, attempt)
+        if self.started is None:
+            self.started = at
+
+    def retry(self, at: float, reason: str) -> None:
+        self.state, self.retry_at, self.reason = JobStanding.RETRYING, at, reason
+
+    def end(self, state: JobStanding, at: float) -> None:
+        self.state, self.ended, self.retry_at = state, at, None
+        if state is JobStanding.SUCCEEDED:
+            self.reason = None  # what went wrong before does not matter any more
+
+    def stop(self, at: float) -> None:
+        """Whatever is not over by now was cancelled."""
+        if self.state in (JobStanding.RUNNING, JobStanding.RETRYING):
+            self.end(JobStanding.CANCELLED, at)
 
     def as_json(self) -> dict[str, Json]:
         full = {each.name: getattr(self, each.name) for each in fields(self)}
@@ -119,6 +139,25 @@ def fold(events: Iterable[Recorded], so_far: Progress | None = None) -> Progress
     return progress
 
 
+def fold_item(events: Iterable[Recorded], node: str, so_far: JobProgress | None = None) -> JobProgress | None:
+    """One item of a job; None, as long as it waits."""
+    job = so_far
+    for recorded in events:
+        type_, data = recorded.event.type, recorded.event.data
+        if type_ == "jobs.reused" and nodes.split(node)[0] in data["jobs"]:
+            job = JobProgress(JobStanding.REUSED)
+        elif type_ == "jobs.begun":
+            for attempt in (attempt for begun, attempt in data["attempts"] if begun == node):
+                job = job or JobProgress()
+                job.begin(attempt, data["at"])
+        elif job is not None and data.get("job") == node:
+            _outcome_of(job, data, succeeded=type_ == "job.succeeded")
+        elif type_ == "run.ending" or recorded.event.ends:
+            job = job or JobProgress()
+            job.stop(data["at"])
+    return job
+
+
 def _take(progress: Progress, event: Event) -> None:
     data, counts = event.data, progress.counts
     match event.type:
@@ -146,13 +185,8 @@ def _take(progress: Progress, event: Event) -> None:
 
 
 def _begun(progress: Progress, node: str, attempt: int, at: float) -> None:
-    name, index = nodes.split(node)
-    job = progress.jobs.setdefault(name, JobProgress())
-    job.state, job.retry_at = JobStanding.RUNNING, None
-    if index is None:
-        job.attempt = attempt
-    if job.started is None:
-        job.started = at
+    name, _ = nodes.split(node)
+    progress.jobs.setdefault(name, JobProgress()).begin(attempt, at)
     if name != LAST:
         progress.counts.running += 1
         if attempt > 1:
@@ -171,22 +205,28 @@ def _expanded(progress: Progress, data: Mapping[str, Any]) -> None:
 
 def _outcome(progress: Progress, data: Mapping[str, Any], *, succeeded: bool) -> None:
     name, index = nodes.split(data["job"])
-    job, at, retry_at = progress.jobs.setdefault(name, JobProgress()), data["at"], data.get("retry_at")
+    job, retried = progress.jobs.setdefault(name, JobProgress()), "retry_at" in data
     if name != LAST:
-        _count(progress.counts, succeeded=succeeded, retried=retry_at is not None, begun="attempt" in data)
-    job.reason = data.get("reason", job.reason)
-    if retry_at is not None:
-        if index is None:
-            job.state, job.retry_at = JobStanding.RETRYING, retry_at
+        _count(progress.counts, succeeded=succeeded, retried=retried, begun="attempt" in data)
+    if index is None:
+        _outcome_of(job, data, succeeded=succeeded)
         return
-    if index is not None:
-        job.done += succeeded
-        job.failed += not succeeded
-        if job.done + job.failed < (job.items or 0):
-            return
-        succeeded = not job.failed
-    job.state = JobStanding.SUCCEEDED if succeeded else JobStanding.FAILED
-    job.ended = at
+    if "reason" in data and not (retried and job.failed):
+        job.reason = data["reason"]
+    if retried:
+        return
+    job.done += succeeded
+    job.failed += not succeeded
+    if job.done + job.failed >= (job.items or 0):
+        job.end(JobStanding.FAILED if job.failed else JobStanding.SUCCEEDED, data["at"])
+
+
+def _outcome_of(job: JobProgress, data: Mapping[str, Any], *, succeeded: bool) -> None:
+    if "retry_at" in data:
+        job.retry(data["retry_at"], data["reason"])
+        return
+    job.reason = data.get("reason")
+    job.end(JobStanding.SUCCEEDED if succeeded else JobStanding.FAILED, data["at"])
 
 
 def _count(counts: Counts, *, succeeded: bool, retried: bool, begun: bool) -> None:
@@ -197,11 +237,9 @@ def _count(counts: Counts, *, succeeded: bool, retried: bool, begun: bool) -> No
 
 
 def _stopped(progress: Progress, phase: Phase, data: Mapping[str, Any]) -> None:
-    """Whatever is not over by now was cancelled."""
     progress.phase, progress.paused, progress.error = phase, False, data.get("error")
     counts = progress.counts
     counts.cancelled += counts.total - counts.over
     counts.running = counts.retrying = 0
     for job in progress.jobs.values():
-        if job.state in (JobStanding.RUNNING, JobStanding.RETRYING):
-            job.state, job.ended, job.retry_at = JobStanding.CANCELLED, data["at"], None
+        job.stop(data["at"])
