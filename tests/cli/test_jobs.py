@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from podium.cli.jobs import TOLD, again, conclude, failures, why
+from podium.cli.jobs import TOLD, again, conclude, described, failures, why
 
 
 def run(**jobs: dict[str, Any]) -> dict[str, Any]:
@@ -61,3 +61,21 @@ def test_no_job_is_left_out_of_the_summary(capsys):
         "failed   b: no list",
         "again    podium restart r-1 --models m.yaml               # what did not succeed, and all behind it",
     ]
+
+
+def test_of_one_job_times_are_for_people_and_what_fits_is_in_one_line():
+    job = {
+        "job": "b",
+        "after": [],
+        "state": "failed",
+        "attempt": 2,
+        "started": 1e9,
+        "ended": 1e9 + 90,
+        "item": [1, "é"],
+    }
+    told = dict(described({**job, "call": {"arguments": {"text": "x" * 100}}, "result": None}))
+    assert "after" not in told
+    assert "result" not in told
+    assert told["started"].startswith("2001-09-0")
+    assert (told["attempt"], told["took"], told["item"]) == ("2", "1 min 30 s", '[1, "é"]')
+    assert told["call"].splitlines()[:2] == ["{", ' "arguments": {']

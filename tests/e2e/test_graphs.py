@@ -46,6 +46,14 @@ def bad(day):
     if day < 0:
         raise ValueError("no such day")
     return day
+
+def moody(item, mark):
+    if item == 2 and not os.path.exists(mark):
+        open(mark, "x").close()
+        raise ValueError("not yet")
+    if item == 3:
+        raise ValueError("never")
+    return item * 10
 """
 
 
@@ -192,6 +200,35 @@ async def test_a_job_that_fails_for_good(podium: Terminal) -> None:
     looked = await podium("jobs", again.json["id"], "bad", "--json")
     assert looked.json["call"]["arguments"] == {"day": 1}
     assert again.json["progress"]["counts"] | {"succeeded": 2, "reused": 1} == again.json["progress"]["counts"]
+
+
+async def test_one_of_many_is_told_of_by_itself(podium: Terminal) -> None:
+    mark = podium.directory / "mark"
+    written(
+        podium.directory,
+        f"""
+        jobs:
+          first: {{python: {{function: "steps:first"}}}}
+          many:
+            each: first
+            python: {{function: "steps:moody", arguments: {{mark: "{mark}"}}}}
+            retry: {{attempts: 2, delay: 0}}
+        """,
+    )
+    run = (await podium("run", "graph.yaml", "--json")).json["id"]
+    good, slow, bad = [(await podium("jobs", run, f"many[{n}]", "--json")).json for n in range(3)]
+    assert [one["job"] for one in (good, slow, bad)] == ["many[0]", "many[1]", "many[2]"]
+    assert (good["state"], good["attempt"], good["item"], good["result"]) == ("succeeded", 1, 1, 10)
+    assert (slow["state"], slow["attempt"], slow["item"], slow["result"]) == ("succeeded", 2, 2, 20)
+    assert (bad["state"], bad["attempt"], bad["item"], bad["result"]) == ("failed", 2, 3, None)
+    assert "reason" not in good | slow
+    assert "never" in bad["reason"]
+    assert good["started"] <= good["ended"]
+    [line] = [line for line in (await podium("jobs", run)).out.splitlines() if "many" in line]
+    assert line.split()[:6] == ["many", "failed", "(2", "of", "3)", "2"]
+    said = (await podium("jobs", run, "many[0]")).out
+    assert f"started   {str(good['started'])[:6]}" not in said
+    assert "\nitem      1\n" in said
 
 
 async def test_a_document_that_is_refused(podium: Terminal) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from podium.cli import options
-from podium.cli.screen import as_json, out, say
+from podium.cli.screen import as_json, moment, out, say
 from podium.cli.serve import run_loop
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MOST_LINES = 60  # of a larger graph the slowest
 SLOWEST = 10
 TOLD = 10  # that failed
+MOMENTS = ("started", "ended", "retry_at")
+ONE_LINE = 100  # characters of JSON
 SHORT = 200  # characters of a reason, where there are several
 
 State = Annotated[str | None, typer.Option("--state", help="Only those in this state, such as failed.")]
@@ -87,12 +89,19 @@ async def _one(settings: Settings, run: str, job: str, *, json: bool) -> None:
     if json:
         as_json(found)
         return
-    import json as text
+    for label, value in described(found):
+        out().print(f"{label:10}{value.replace(chr(10), chr(10) + ' ' * 10)}", markup=False)
 
-    for label, value in found.items():
+
+def described(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What there is to say of one job, for people."""
+    from podium.server.words import duration
+
+    for label, value in job.items():
         if value is not None and value != []:
-            shown = value if isinstance(value, str) else text.dumps(value, ensure_ascii=False, indent=1)
-            out().print(f"{label:10}{shown.replace(chr(10), chr(10) + ' ' * 10)}", markup=False)
+            yield label, moment(value) if label in MOMENTS else _text(value)
+        if label == "ended" and "started" in job:
+            yield "took", duration(_seconds(job))
 
 
 def why(run: Mapping[str, Any]) -> str:
@@ -173,6 +182,16 @@ def _times(found: Mapping[str, Any]) -> None:
 
 def _seconds(job: Mapping[str, Any]) -> float:
     return float(job["ended"] - job["started"]) if "started" in job and "ended" in job else 0.0
+
+
+def _text(value: Any) -> str:
+    """JSON, in one line where that can be read."""
+    import json
+
+    if isinstance(value, str):
+        return value
+    line = json.dumps(value, ensure_ascii=False)
+    return line if len(line) <= ONE_LINE else json.dumps(value, ensure_ascii=False, indent=1)
 
 
 def _first_line(reason: str) -> str:
