@@ -89,6 +89,7 @@ class DotsSettings(BaseModel):
     settle_ms: float = Field(default=20.0, ge=0)
     ready_timeout_seconds: float = Field(default=300.0, gt=0)
     end_timeout_seconds: float = Field(default=30.0, gt=0)
+    away_timeout_seconds: float = Field(default=600.0, gt=0)
     quiet_seconds: float = Field(default=5.0, ge=0)
     legacy_time_stamps: bool = False
 

@@ -53,7 +53,9 @@ class Podium:
 
 
 @asynccontextmanager
-async def podium(broker: Broker, directory: Path, down: float = 0.0, quiet: float = 5.0) -> AsyncIterator[Podium]:
+async def podium(
+    broker: Broker, directory: Path, down: float = 0.0, quiet: float = 5.0, **limits: float
+) -> AsyncIterator[Podium]:
     """One life of it; what was under way in the one before goes on."""
     async with AsyncExitStack() as stack:
         clock = lambda: time.time()  # noqa: E731, PLW0108  # looked up each time: tests set it
@@ -77,6 +79,7 @@ async def podium(broker: Broker, directory: Path, down: float = 0.0, quiet: floa
             desk=DESK,
             log_sink=lambda *_line: None,
             quiet=quiet,
+            **limits,
         )
         found.append(Podium(journal, dialect))
         await dialect.start()
@@ -245,6 +248,22 @@ async def test_the_broker_may_die_in_mid_run(broker: Broker, services: Any, tmp_
         assert (await ended(one, run)).state is RunState.SUCCEEDED
         assert await finished_steps(one, run) == list(range(1, STEPS + 1))
         assert_none_skipped(foreign, await repeated(one, run))
+
+
+@pytest.mark.parametrize("broker", ["mosquitto"], indirect=True)
+async def test_a_broker_that_stays_away_ends_the_run(broker: Broker, services: Any, tmp_path: Path) -> None:
+    foreign = await services()
+    in_mid_run = foreign.reaches("CalculationsDone", 30)
+    async with podium(broker, tmp_path, away_timeout=1.0, end_timeout=0.5) as one:
+        run = await submitted(one)
+        assert await asyncio.to_thread(in_mid_run.wait, 30)
+        broker.part.kill()
+        over = await ended(one, run)
+        seen = [each.event.type for each in await one.journal.events(run) if each.event.type[:4] in ("link", "run.")]
+    assert over.state is RunState.FAILED
+    assert over.error is not None
+    assert over.error.reason.startswith("the broker was away for 1 s, in step ")
+    assert seen[-4:] == ["link.down", "run.ending", "run.removing", "run.failed"]
 
 
 async def test_a_link_that_is_dead_and_does_not_say_so_is_made_anew(

@@ -122,6 +122,7 @@ _WORDS: Mapping[str, Callable[[Data], str]] = {
     "jobs.begun": lambda data: f"began {_names([node for node, _ in data['attempts']])}",
     "jobs.reused": lambda data: f"taken from the run before: {_names(data['jobs'])}",
     "jobs.skipped": lambda data: f"without {data['because']} there is no {_names(data['jobs'])}",
+    "link.down": lambda _: "the link to the broker is down",
     "link.lost": lambda _: "the link to the broker was lost and is back",
     "model.ended": lambda data: f"model {data.get('model')} has ended",
     "model.failed": lambda data: f"failed{_reason(data)}",

@@ -103,6 +103,7 @@ def dots(house: House) -> Dialect:
         settle=settings.settle_ms / 1000,
         ready_timeout=settings.ready_timeout_seconds,
         end_timeout=settings.end_timeout_seconds,
+        away_timeout=settings.away_timeout_seconds,
         quiet=settings.quiet_seconds,
         legacy_time_stamps=settings.legacy_time_stamps,
         resolve=house.resolve,

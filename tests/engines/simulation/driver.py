@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from podium.engines.simulation.machine import SimulationMachine
 from podium.engines.simulation.messages import AllReady, Answered, ModelEnded, Parameterized
+from podium.engines.simulation.progress import fold
+from podium.runs.events import Recorded
 from podium.runs.machine import DeadlinePassed, Performed, Recovered, Resumed, Started
 
 
@@ -29,6 +31,10 @@ class Driver:
     @property
     def journal(self):
         return [event for event in self.events if not event.transient]
+
+    @property
+    def progress(self):
+        return fold(Recorded(seq, "r", seq, 0.0, event) for seq, event in enumerate(self.journal, start=1))
 
     @property
     def last(self):

@@ -15,7 +15,16 @@ from podium.engines.simulation.messages import (
     Remove,
     StepSent,
 )
-from podium.runs.machine import CancelRequested, DeadlinePassed, LinkDown, LinkLost, Recovered, Resumed, Started
+from podium.runs.machine import (
+    CancelRequested,
+    DeadlinePassed,
+    LinkDown,
+    LinkLost,
+    PerformFailed,
+    Recovered,
+    Resumed,
+    Started,
+)
 from tests.engines.simulation.driver import Driver
 
 
@@ -43,19 +52,71 @@ def test_there_is_time_to_listen_however_late_it_was():
 
 
 def test_time_without_a_link_does_not_count():
-    run = Driver(step_timeout=60)
+    run = Driver(step_timeout=60, away_timeout=600)
     run.stepping()
     began = run.now
     run.feed(LinkDown)
-    assert run.machine.deadline(run.state) is None
-    assert run.feed(DeadlinePassed, after=1000.0) == []
+    assert run.machine.deadline(run.state) == run.now + 600
+    assert run.feed(DeadlinePassed, after=500.0) == []
     assert run.feed(LinkDown) == []
     run.feed(LinkLost)
     run.recover()
     assert run.last.type == "link.lost"
-    assert run.last.data["down"] == 1002.0
-    assert run.state.guard == began + 60 + 1002.0
-    assert run.state.since == began + 1002.0
+    assert run.last.data["down"] == 502.0
+    assert run.state.guard == began + 60 + 502.0
+    assert run.state.since == began + 502.0
+
+
+@pytest.mark.parametrize("phase", ["deploying", "parameterizing", "stepping"])
+def test_a_broker_that_stays_away_ends_the_run(phase):
+    run = Driver(away_timeout=600)
+    {"deploying": lambda: run.feed(Started), "parameterizing": run.ready, "stepping": run.stepping}[phase]()
+    assert run.state.phase == phase
+    assert run.feed(LinkDown) == ["link.down"]
+    assert run.last.type == "link.down"
+    assert run.wait() == ["run.ending"]
+    error = run.last.data["error"]
+    assert error["reason"].startswith("the broker was away for 600 s, ")
+    assert "dots_away_timeout_seconds" in error["hint"]
+    while run.state.phase != "ended":  # nobody hears that it is over
+        for command in run.pending():
+            run.feed(PerformFailed, command.key, "the broker is away", True)
+        run.wait()
+    assert run.last.data["error"]["reason"] == error["reason"]
+    assert run.last.data["left_behind"]
+
+
+def test_a_link_that_was_down_before_podium_was_does_not_count_either():
+    run = Driver(step_timeout=60)
+    run.stepping()
+    guard, lost = run.state.guard, run.now + 1
+    run.feed(LinkDown)
+    run.now += 300
+    run.crash(down=10)
+    assert run.state.guard == guard + run.journal[-1].data["at"] - lost
+    assert run.machine.deadline(run.state) < run.now + 60, "it is back with Podium"
+
+
+def test_a_step_that_begins_without_a_link_has_its_own_time_away():
+    run = Driver("a-1", step_timeout=60, away_timeout=600)
+    run.stepping({"a-1": 2})
+    run.feed(LinkDown)
+    run.feed(Answered, "a-1", 1, after=100.0)  # by another link
+    began = run.now
+    assert run.state.step == 2
+    assert run.machine.deadline(run.state) == began + 600
+    run.feed(LinkLost, after=50.0)
+    assert run.last.data["down"] == 50.0
+    assert run.state.guard == began + 60 + 50
+
+
+def test_people_see_that_the_link_is_down():
+    run = Driver()
+    run.stepping()
+    run.feed(LinkDown)
+    assert run.progress.away == run.now
+    run.feed(LinkLost)
+    assert run.progress.away is None
 
 
 def test_a_run_that_ends_does_so_in_time_without_a_link():

@@ -346,7 +346,7 @@ class World:
         self.outbox = [message for message in self.outbox if self.luck.pick(2)]
         if self.luck.pick(2) and self.state.phase.working:
             self.feed(LinkDown)
-            assert MACHINE.deadline(self.state) is None, "nobody can be heard"
+            assert MACHINE.deadline(self.state) == self.now + self.state.plan.away_timeout, "nobody can be heard"
             down = 100.0 * self.luck.pick(3)
             self.now += down
             self.allowed += down

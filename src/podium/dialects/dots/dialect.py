@@ -45,7 +45,7 @@ class DotsDialect:
         qos: of our subscriptions, and of NewStep.
         settle: the pause for models of version 1, in seconds.
         resolve: puts the values of secrets in place of their names.
-        ready_timeout, end_timeout, quiet: in seconds, as the reader has them.
+        ready_timeout, end_timeout, away_timeout, quiet: in seconds, as the reader has them.
         clock: gives Unix seconds and never goes backwards, as the conductor's does.
     """
 
@@ -66,6 +66,7 @@ class DotsDialect:
         settle: float = 0.02,
         ready_timeout: float = 300.0,
         end_timeout: float = 30.0,
+        away_timeout: float = 600.0,
         quiet: float = 5.0,
         legacy_time_stamps: bool = False,
         resolve: Callable[[Any], Any] = lambda value: value,
@@ -79,7 +80,7 @@ class DotsDialect:
         self._qos = qos
         self._clock = clock = clock or steady_clock()
         self._ear = Ear(Counter())
-        self._reader = Reader(simulator, check_image, settle, ready_timeout, end_timeout, quiet)
+        self._reader = Reader(simulator, check_image, settle, ready_timeout, end_timeout, away_timeout, quiet)
         self._performer = DotsPerformer(
             bus,
             self._ear,

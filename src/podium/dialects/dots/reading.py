@@ -39,6 +39,7 @@ class Reader:
         check_image: refuses an image that is known to have nothing behind it here; None where that cannot be known.
         settle: the pause for models of version 1, in seconds, where the document does not say.
         ready_timeout, end_timeout: in seconds, where the document does not say.
+        away_timeout: how long a run waits for the broker when that is away, in seconds.
         quiet: how long to listen after a loss before anything is sent again, in seconds.
         max_models: how many models one simulation may have.
     """
@@ -48,6 +49,7 @@ class Reader:
     settle: float = 0.02
     ready_timeout: float = 300.0
     end_timeout: float = 30.0
+    away_timeout: float = 600.0
     quiet: float = 5.0
     max_models: int = 5000
 
@@ -143,6 +145,7 @@ class Reader:
             step_timeout=body.max_step_calc_time_minutes * 60,
             end_timeout=body.end_timeout_seconds or self.end_timeout,
             settle=self.settle if body.settle_ms is None else body.settle_ms / 1000,
+            away_timeout=self.away_timeout,
             quiet=self.quiet,
         )
         posted = body.model_dump(mode="json", exclude_none=True)

@@ -76,7 +76,8 @@ def _enter(state: State, phase: Phase, at: float, within: float, settle: float =
     """Begin a phase or a step. While a time away is looked into its command has to wait."""
     before, relinked = state.live, state.relinked
     state.phase, state.attempt, state.relinked = phase, 0, False
-    state.live = live = Live(recovering=before.recovering, away=before.away if phase.working else None)
+    state.away = at if state.away is not None and phase.working else None
+    state.live = live = Live(recovering=before.recovering)
     live.waiting = expected(state)
     if relinked and phase is not Phase.REMOVING:
         # Models may find the broker again later than we did, and would not hear this.
@@ -112,6 +113,7 @@ def _lose_sight(state: State) -> None:
         issued=live.issued and not unasked,
         recovering=True,
     )
+    state.away = None
     state.attempt += 1
 
 
@@ -214,8 +216,9 @@ def _step_repeated(state: State, data: Data) -> None:
 
 def _resumed(state: State, data: Data) -> None:
     """Time away does not count, and there is time to listen however late it was."""
+    link_down = 0.0 if state.away is None else data["at"] - state.away  # before Podium was
     _lose_sight(state)
-    live, down = state.live, data["down"]
+    live, down = state.live, max(data["down"], link_down)
     live.issued = not state.phase.ending and (state.phase is not Phase.DEPLOYING or state.deployed)
     live.doubt = "Podium was away"
     _leave_out(state, down)
@@ -224,7 +227,7 @@ def _resumed(state: State, data: Data) -> None:
 
 
 def _link_down(state: State, data: Data) -> None:
-    state.live.away = data["at"]
+    state.away = data["at"]
 
 
 def _link_lost(state: State, data: Data) -> None:
@@ -293,7 +296,7 @@ def _ended(state: State, outcome: RunState, data: Data) -> None:
     state.phase, state.outcome = Phase.ENDED, outcome
     state.error = dict(data["error"]) if "error" in data else None
     state.guard = None
-    state.attempt, state.relinked = 0, False
+    state.attempt, state.away, state.relinked = 0, None, False
     state.live = Live()
 
 

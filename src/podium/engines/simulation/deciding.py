@@ -278,8 +278,10 @@ def _perform_failed(state: State, what: PerformFailed) -> Verdict:
 
 def _deadline(state: State, what: DeadlinePassed) -> Verdict:
     live = state.live
-    if live.away is not None:
-        return "the link is down, and nothing is due before it is back"
+    if state.away is not None:
+        if what.now < state.away + state.plan.away_timeout:
+            return "the link is down, and nothing is due before it is back"
+        return end(state, what.now, RunState.FAILED, wording.broker_away(state))
     if live.timer is not None and what.now >= live.timer:
         if live.issued:
             return repeat(state, what.now)

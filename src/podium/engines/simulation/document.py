@@ -27,4 +27,5 @@ class SimulationDocument(BaseModel):
     step_timeout: Seconds = 600.0  # a step, or the parameterization
     end_timeout: Seconds = 30.0  # from Finish until all have ended; then Remove, and as long again
     settle: Seconds = 0.02  # pause before the next step for models of version 1
+    away_timeout: Seconds = 600.0  # without the broker, while models are waited for
     quiet: Seconds = 5.0  # how long to listen after a loss before anything is sent again

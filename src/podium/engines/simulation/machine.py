@@ -41,8 +41,8 @@ class SimulationMachine:
 
     def deadline(self, state: State) -> float | None:
         timer, guard = state.live.timer, state.guard
-        if state.live.away is not None:
-            return None
+        if state.away is not None:
+            return state.away + state.plan.away_timeout
         if timer is None or guard is None:
             return guard
         return min(timer, guard)

@@ -27,6 +27,7 @@ class Progress:
         error: why it failed or was cancelled, as JSON of a `Failure`; known from the moment it begins to end.
         repeated: steps that were repeated in a way that may change results.
         units: of results, by measurement and field, as far as models tell them.
+        away: since when (Unix seconds) the link to the broker is down, and models are waited for.
         left_behind: it ended without knowing that all models have.
     """
 
@@ -39,6 +40,7 @@ class Progress:
     ended: frozenset[str] = frozenset()
     error: Mapping[str, Json] | None = None
     repeated: tuple[int, ...] = ()
+    away: float | None = None
     left_behind: bool = False
     units: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -58,6 +60,7 @@ class Progress:
             "error": None if self.error is None else dict(self.error),
             "exact": self.exact,
             "repeated": list(self.repeated),
+            "away": self.away,
             "left_behind": self.left_behind,
             "units": {measurement: dict(fields) for measurement, fields in self.units.items()},
         }
@@ -83,12 +86,16 @@ def _after(progress: Progress, event: Event) -> Progress:
             return _done(progress, data["step"] + data.get("skipped", 0))
         case "step.repeated":
             return replace(progress, repeated=tuple(dict.fromkeys((*progress.repeated, data["step"]))))
+        case "link.down":
+            return replace(progress, away=data["at"])
+        case "link.lost" | "run.resumed":
+            return replace(progress, away=None)
         case "model.lost":
             return replace(progress, lost={**progress.lost, data["model"]: data["reason"]})
         case "model.ended":
             return replace(progress, ended=progress.ended | {data["model"]})
         case "run.ending" | "model.failed":
-            return replace(progress, phase=Phase.FINISHING, error=_error(data))
+            return replace(progress, phase=Phase.FINISHING, error=_error(data), away=None)
         case "run.removing":
             return replace(progress, phase=Phase.REMOVING)
         case kind if kind in STATE_EVENTS and STATE_EVENTS[kind].ended:

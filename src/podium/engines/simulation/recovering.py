@@ -25,15 +25,15 @@ def resumed(state: State, what: Resumed) -> tuple[Event, ...] | str:
 def link_down(state: State, what: LinkDown) -> tuple[Event, ...] | str:
     if not state.phase.working:
         return "no model is waited for"  # and a run that ends does so in the time it was given
-    if state.live.away is not None:
+    if state.away is not None:
         return "it was down already"
-    return (Event("link.down", {"at": what.now}, transient=True),)
+    return (Event("link.down", {"at": what.now}),)
 
 
 def link_lost(state: State, what: LinkLost) -> tuple[Event, ...] | str:
     if not (state.phase.working or state.phase.ending):
         return "nothing is under way"
-    down = 0.0 if state.live.away is None else what.now - state.live.away
+    down = 0.0 if state.away is None else what.now - state.away
     return (Event("link.lost", {"at": what.now, "down": round(down, 6)}),)
 
 

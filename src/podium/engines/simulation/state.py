@@ -66,7 +66,6 @@ class Live:
         failures: how often it could not be sent.
         doubt: why it is to be sent again.
         unnumbered: an answer was counted, in doubt, that does not tell which step it is for.
-        away: since when the link is down, while models are waited for: that time does not count.
         recovering: inputs of a time away are being fed; nothing is pending.
         sent: the models for which the broker has accepted it, as recovery found.
     """
@@ -83,7 +82,6 @@ class Live:
     failures: int = 0
     doubt: str | None = None
     unnumbered: bool = False
-    away: float | None = None
     recovering: bool = False
     sent: set[str] = field(default_factory=set)
 
@@ -97,6 +95,7 @@ class State:
         since: when the phase or the step began, time away not counted.
         guard: when it will have taken too long.
         attempt: how often the command of the phase or the step was given before; part of its key.
+        away: since when the link is down in this phase or step, while models are waited for: that time does not count.
         relinked: the link was lost since that command was given: even what the broker accepted may not have arrived.
         deployed: the order to deploy went out.
         versions: protocol versions other than 1.
@@ -114,6 +113,7 @@ class State:
     since: float = 0.0
     guard: float | None = None
     attempt: int = 0
+    away: float | None = None
     relinked: bool = False
     deployed: bool = False
     versions: dict[str, int] = field(default_factory=dict)
@@ -185,6 +185,7 @@ def dump(state: State) -> Json:
         "since": state.since,
         "guard": state.guard,
         "attempt": state.attempt,
+        "away": state.away,
         "relinked": state.relinked,
         "deployed": state.deployed,
         "versions": dict(state.versions),
@@ -207,6 +208,7 @@ def load(document: Mapping[str, Any], snapshot: Json) -> State:
         since=snapshot["since"],
         guard=snapshot["guard"],
         attempt=snapshot["attempt"],
+        away=snapshot.get("away"),
         relinked=snapshot["relinked"],
         deployed=snapshot["deployed"],
         versions=dict(snapshot["versions"]),

@@ -12,6 +12,7 @@ NAMED = 3
 
 NEVER_READY = "See in its log whether it was started and reached the broker; if it only needs longer, allow more time"
 TOO_SLOW = "See in its log what it was doing; if it only needs longer, allow a step more time in the document"
+NO_BROKER = "See whether it runs and can be reached; dots_away_timeout_seconds says how long it is waited for"
 A_CIRCLE = "Let one of them take its input from the step before (previous)"
 
 
@@ -69,6 +70,11 @@ def never_ready(state: State) -> Failure:
     if state.live.doubt:
         reason += f" ({state.live.doubt})"
     return Failure(reason, missing[0] if missing else None, hint=NEVER_READY)
+
+
+def broker_away(state: State) -> Failure:
+    reason = f"the broker was away for {state.plan.away_timeout:g} s, {when(state)}"
+    return Failure(reason, hint=NO_BROKER)
 
 
 def not_performed(state: State, reason: str) -> Failure:
