@@ -86,10 +86,10 @@ def models(directory: Path) -> Path:
 HITS = {
     "journal.before_submit": [2],
     "journal.after_submit": [1],
-    "journal.before_append": [2, 12, 18],
-    "journal.after_append": [4, 13, 21],
-    "conductor.after_append": [5, 11, 22],
-    "conductor.before_confirm": [1, 9, 19],
+    "journal.before_append": [2, 12],
+    "journal.after_append": [13, 21],
+    "conductor.after_append": [5, 22],
+    "conductor.before_confirm": [9],
 }
 
 

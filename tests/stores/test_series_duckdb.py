@@ -156,7 +156,7 @@ async def test_measurements_with_like_names_get_files_of_their_own(tmp_path, sto
     assert len({name.lower() for name in names}) == 4
 
 
-MILLION = """
+MANY = """
 import asyncio, resource, sys
 from pathlib import Path
 from podium.stores.series import Point
@@ -169,10 +169,10 @@ async def main():
     store = DuckDbSeries(Path(sys.argv[1]) / "series.duckdb")
     await store.open()
     tags = [{"simulation_id": "demo-1", "model_id": f"m-{n}", "esdl_id": f"e-{n}"} for n in range(500)]
-    for first in range(0, 2000, 10):
+    for first in range(0, 800, 10):
         steps = range(first, first + 10)
         await store.write([Point("pv", tag, {"power": step * 1.5}, step * 900.0) for tag in tags for step in steps])
-        if first == 200:
+        if first == 80:
             early = peak()
     wrote = peak()
     (line,) = await store.summary("demo-1")
@@ -185,14 +185,14 @@ asyncio.run(main())
 """
 
 
-async def test_a_million_points_stay_small_in_memory(tmp_path):
-    done = await in_a_process(MILLION, tmp_path)
+async def test_hundreds_of_thousands_of_points_stay_small_in_memory(tmp_path):
+    done = await in_a_process(MANY, tmp_path)
     assert done.stderr == ""
     count, objects, buckets, early, wrote, peak = map(int, done.stdout.split())
-    assert (count, objects, buckets) == (1_000_000, 500, 400)
+    assert (count, objects, buckets) == (400_000, 500, 400)
     with (tmp_path / "out" / "pv.csv").open() as file:
-        assert sum(1 for _ in file) == 1_000_001
-    assert (tmp_path / "series.duckdb").stat().st_size < 40_000_000
+        assert sum(1 for _ in file) == 400_001
+    assert (tmp_path / "series.duckdb").stat().st_size < 16_000_000
     assert wrote - early < 150, "megabytes more after ten times as many points"
     assert peak < 800
 
