@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from podium.cli.results import SHORT, _shorten, where
+import httpx
+import pytest
+
+from podium.cli.client import BASE, Client
+from podium.cli.results import SHORT, _save, _shorten, where
 from podium.cli.screen import out
+from podium.errors import Conflict, Unavailable
 
 PATHS = ("diastemaviz/a/x.html", "diastemaviz/b/x.html", "metis/analysis-1/cleaned-2/p", "metis/analysis-1/joined-3/p")
 
@@ -32,3 +38,44 @@ def test_long_results_are_cut(capsys) -> None:
     assert f"text [b]   {chr(34)}{'x' * (SHORT - 1)} ..." in told.out
     assert "--json" in told.err
     out.cache_clear()
+
+
+async def saved(directory: Path, read: Callable[[str], httpx.Response], *paths: str) -> None:
+    """All artifacts, of which `read` answers each."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/artifacts").lstrip("/")
+        listed = httpx.Response(200, json={"artifacts": [{"path": one} for one in paths]})
+        return read(path) if path else listed
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url=BASE) as http:
+        await _save(Client(http), "/artifacts", directory)
+
+
+async def test_artifacts_are_saved_one_by_one_and_those_that_are_gone_are_told(tmp_path: Path, capsys) -> None:
+    def read(path: str) -> httpx.Response:
+        return httpx.Response(404 if path.endswith("_SUCCESS") else 200, content=path.encode())
+
+    await saved(tmp_path, read, "metis/a/_SUCCESS", "metis/a/50% of #1?", *PATHS)
+    for path in ("metis/a/50% of #1?", *PATHS):
+        assert (tmp_path / path).read_text() == path
+    assert not (tmp_path / "metis/a/_SUCCESS").exists()
+    assert "metis/a/_SUCCESS is gone" in capsys.readouterr().err
+
+
+async def test_artifacts_that_have_no_place_keep_no_other_from_being_saved(tmp_path: Path, capsys) -> None:
+    with pytest.raises(Conflict, match="1 of 3 files could not be written"):
+        await saved(tmp_path, lambda path: httpx.Response(200, content=b"1"), "metis/a", "metis/a/b", "metis/c")
+    assert sorted(path.name for path in (tmp_path / "metis").iterdir()) == ["a", "c"]
+    assert "metis/a/b cannot be written: " in capsys.readouterr().err
+
+
+async def test_half_an_artifact_is_not_kept(tmp_path: Path) -> None:
+    class Torn(httpx.AsyncByteStream):
+        async def __aiter__(self):
+            yield b"half of it"
+            raise httpx.ReadError("the connection is gone")
+
+    with pytest.raises(Unavailable):
+        await saved(tmp_path, lambda path: httpx.Response(200, stream=Torn()), "metis/a")
+    assert list((tmp_path / "metis").iterdir()) == []

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import os
 import zipfile
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
 import httpx
 import pytest
 
 from podium.dialects.port import Kept, Kind
-from podium.runs.events import Event, Submission
+from podium.runs.events import Event, Json, Run, Submission
+from podium.server.story import Stories
 from podium.stores.artifacts_directory import DirectoryArtifacts
 from tests.runs.counting import CountingMachine
 from tests.server.house import House
@@ -50,6 +54,60 @@ async def test_all_of_it_is_handed_out_as_one_file(analysis: str, http: httpx.As
     answer = await http.get(f"/api/v1/runs/{analysis}/artifacts", params={"format": "zip"})
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert {name: archive.read(name) for name in archive.namelist()} == FILES
+
+
+async def test_what_is_gone_by_then_is_left_out_of_the_file(
+    analysis: str, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = DirectoryArtifacts.sizes
+
+    async def with_one_more(self: DirectoryArtifacts, path: str) -> dict[str, int]:
+        return {f"{path}/_SUCCESS": 0} | await sizes(self, path)
+
+    monkeypatch.setattr(DirectoryArtifacts, "sizes", with_one_more)
+    answer = await http.get(f"/api/v1/runs/{analysis}/artifacts", params={"format": "zip"})
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert sorted(archive.namelist()) == sorted(FILES)
+
+
+@pytest.mark.parametrize("what", ["artifacts?format=zip", "artifacts/metis/analysis-a/cleaned-2/part-0.csv"])
+async def test_it_is_sent_while_it_is_read(
+    analysis: str, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    arrived = asyncio.Event()
+
+    async def large(self: DirectoryArtifacts, path: str) -> AsyncIterator[bytes]:
+        yield os.urandom(1 << 16)
+        await arrived.wait()
+        yield b"the end"
+
+    monkeypatch.setattr(DirectoryArtifacts, "read", large)
+    received = 0
+    async with http.stream("GET", f"/api/v1/runs/{analysis}/{what}") as answer:
+        async for piece in answer.aiter_bytes():
+            received += len(piece)
+            arrived.set()
+    assert received > 1 << 16
+
+
+async def test_the_results_of_a_run_are_not_read_for_each_of_its_objects(
+    house: House, analysis: str, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    results = Stories.results
+
+    async def counted(self: Stories, run: Run, jobs: Collection[str]) -> dict[str, Json]:
+        asked.append(run.id)
+        return await results(self, run, jobs)
+
+    monkeypatch.setattr(Stories, "results", counted)
+    for path in FILES:
+        assert (await http.get(f"/api/v1/runs/{analysis}/artifacts/{path}")).status_code == 200
+    assert asked == [analysis]
+    done = {"job": "1", "attempt": 1, "at": 3.0, "result": {"path": "metis/analysis-b/cleaned-2"}}
+    await house.journal.append(analysis, [Event("job.succeeded", done)])
+    new = await http.get(f"/api/v1/runs/{analysis}/artifacts/metis/analysis-b/cleaned-2/part-0.csv")
+    assert new.content == b"of another"
 
 
 async def test_one_is_handed_out_and_never_shown(analysis: str, http: httpx.AsyncClient) -> None:

@@ -16,9 +16,10 @@ from pydantic import SecretStr
 
 from podium.errors import Conflict, DocumentRefused, NotFound, SettingsError, Unavailable
 from podium.settings import Location
-from podium.stores.artifacts import Artifacts, environment, open_artifacts
+from podium.stores.artifacts import PIECE, Artifacts, environment, open_artifacts
 from podium.stores.artifacts_s3 import S3Artifacts
 from tests.parts import executable, free_port
+from tests.parts.artifacts import content
 from tests.parts.seaweedfs import SeaweedFS
 
 
@@ -41,27 +42,28 @@ def bucket() -> str:
 class TestEveryStore:
     async def test_what_is_written_is_read(self, store, bucket):
         await store.write(f"{bucket}/datasets/ships/part 1.csv", b"a,b\n1,2\n")
-        assert await store.read(f"{bucket}/datasets/ships/part 1.csv") == b"a,b\n1,2\n"
+        assert await content(store, f"{bucket}/datasets/ships/part 1.csv") == b"a,b\n1,2\n"
 
     async def test_writing_again_replaces(self, store, bucket):
         await store.write(f"{bucket}/a", b"long ago")
         await store.write(f"{bucket}/a", b"now")
-        assert await store.read(f"{bucket}/a") == b"now"
+        assert await content(store, f"{bucket}/a") == b"now"
 
     async def test_large_and_empty_objects(self, store, bucket):
         large = os.urandom(9_000_000)
         await store.write(f"{bucket}/large", large)
         await store.write(f"{bucket}/empty", b"")
-        assert await store.read(f"{bucket}/large") == large
-        assert await store.read(f"{bucket}/empty") == b""
+        assert await content(store, f"{bucket}/large") == large
+        assert await content(store, f"{bucket}/empty") == b""
+        assert {len(piece) <= PIECE async for piece in store.read(f"{bucket}/large")} == {True}
 
     async def test_what_is_not_there_cannot_be_read(self, store, bucket):
         with pytest.raises(NotFound):
-            await store.read(f"{bucket}/a")
+            await content(store, f"{bucket}/a")
         await store.write(f"{bucket}/a", b"")
         for path in (f"{bucket}/b", f"{bucket}/a/b"):
             with pytest.raises(NotFound) as refused:
-                await store.read(path)
+                await content(store, path)
             assert refused.value.where == path
 
     async def test_a_folder_is_made_and_is_no_object(self, store, bucket):
@@ -113,8 +115,8 @@ class TestEveryStore:
 
     async def test_many_write_the_same_and_one_of_them_is_seen_whole(self, store, bucket):
         contents = [bytes([number]) * 100_000 for number in range(8)]
-        await asyncio.gather(*(store.write(f"{bucket}/a", content) for content in contents))
-        assert await store.read(f"{bucket}/a") in contents
+        await asyncio.gather(*(store.write(f"{bucket}/a", one) for one in contents))
+        assert await content(store, f"{bucket}/a") in contents
         assert await store.list(bucket) == [f"{bucket}/a"]
 
     @pytest.mark.parametrize(
@@ -143,7 +145,7 @@ class TestEveryStore:
         ],
     )
     async def test_paths_that_lead_elsewhere_or_fit_no_store_are_refused(self, store, path):
-        for what in (store.read(path), store.write(path, b""), store.remove(path)):
+        for what in (content(store, path), store.write(path, b""), store.remove(path)):
             with pytest.raises(DocumentRefused):
                 await what
         for what in (store.make_folder(path), store.list(path)):
@@ -152,7 +154,7 @@ class TestEveryStore:
 
     @pytest.mark.parametrize("path", ["metis", "metis/", "metis/a/"])
     async def test_a_bucket_or_folder_is_no_object(self, store, path):
-        for what in (store.read(path), store.write(path, b""), store.remove(path)):
+        for what in (content(store, path), store.write(path, b""), store.remove(path)):
             with pytest.raises(DocumentRefused, match="names no object"):
                 await what
 
@@ -179,7 +181,7 @@ class TestDirectory:
         (root / "metis").symlink_to(outside)
         store = open_artifacts(root)
         with pytest.raises(NotFound):
-            await store.read(path)
+            await content(store, path)
         with pytest.raises(Conflict):
             await store.write(path, b"changed")
         with pytest.raises(Conflict):
@@ -196,19 +198,19 @@ class TestDirectory:
         store = open_artifacts(root)
         for path in ("metis/folder/secret", "metis/object"):
             with pytest.raises(NotFound):
-                await store.read(path)
+                await content(store, path)
         assert await store.list("metis") == await store.list("metis/folder") == []
         await store.remove("metis/object")
         await store.write("metis/object", b"mine")
         assert (outside / "secret").read_text() == "secret"
-        assert await store.read("metis/object") == b"mine"
+        assert await content(store, "metis/object") == b"mine"
 
     async def test_a_pipe_is_no_object(self, root):
         (root / "metis").mkdir(parents=True)
         os.mkfifo(root / "metis/pipe")
         store = open_artifacts(root)
         with pytest.raises(NotFound):
-            await store.read("metis/pipe")
+            await content(store, "metis/pipe")
         assert await store.list("metis") == []
 
     async def test_what_no_path_may_name_is_left_out(self, root):
@@ -250,7 +252,7 @@ class TestDirectory:
         monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(Unavailable, match="No space left"):
             await store.write("metis/a", b"after")
-        assert await store.read("metis/a") == b"before"
+        assert await content(store, "metis/a") == b"before"
         assert list((root / ".unfinished").iterdir()) == []
 
     async def test_a_root_that_is_a_file(self, tmp_path):
@@ -304,7 +306,7 @@ class TestS3:
     async def test_one_that_is_down(self):
         store = S3Artifacts(f"http://127.0.0.1:{free_port()}", "podium", "s3cret")
         with pytest.raises(Unavailable, match="cannot be reached") as refused:
-            await store.read("metis/a")
+            await content(store, "metis/a")
         assert "PODIUM_ARTIFACTS" in str(refused.value)
         assert "s3cret" not in str(refused.value)
         await store.close()
@@ -327,7 +329,7 @@ class TestS3:
 
         store = S3Artifacts(await answering(short), "podium", "s3cret")
         with pytest.raises(Unavailable):
-            await store.read("metis/a")
+            await content(store, "metis/a")
         await store.close()
 
     async def test_one_that_has_come_back(self, answering):
@@ -345,7 +347,7 @@ class TestS3:
             writer.close()
 
         store = S3Artifacts(await answering(busy_once), "podium", "s3cret")
-        assert await store.read("metis/a") == b"here"
+        assert await content(store, "metis/a") == b"here"
         assert asked == 2
         await store.close()
 

@@ -5,20 +5,23 @@ Apart from the ways to it, because httpx takes a tenth of a second, and a look a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import httpx
 
 from podium.errors import Conflict, DocumentRefused, Fault, NotAllowed, NotFound, PodiumError, Unavailable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from podium.stack.home import Home
 
 BASE = "http://podium"
 ANSWER_SECONDS = 30.0
+SILENT_SECONDS = 100.0  # longer than the server is in what it streams: events have signs of life, stores their attempts
 PAGE = 1000
 ERRORS: dict[int, type[PodiumError]] = {
     HTTPStatus.UNAUTHORIZED: NotAllowed,
@@ -49,17 +52,17 @@ class Client:
         """Events as they come."""
         from json import loads
 
-        quiet = httpx.Timeout(ANSWER_SECONDS, read=60.0)  # the server sends a sign of life more often
-        try:
-            async with self._http.stream("GET", path, params=_given(query), timeout=quiet) as answer:
-                if answer.is_error:
-                    await answer.aread()
-                _check(answer)
-                async for line in answer.aiter_lines():
-                    if line.startswith("data:"):
-                        yield loads(line.removeprefix("data:"))
-        except httpx.TransportError as error:
-            raise _gone(error) from None
+        async with self._streamed(path, **query) as answer:
+            async for line in answer.aiter_lines():
+                if line.startswith("data:"):
+                    yield loads(line.removeprefix("data:"))
+
+    async def save(self, path: str, target: Path) -> None:
+        """Into a file, however large it is; a half of it is taken away."""
+        async with self._streamed(path) as answer:
+            with _whole(target) as file:
+                async for piece in answer.aiter_bytes():
+                    file.write(piece)
 
     # What `podium.stack.record.Record` answers where there is nobody to ask
 
@@ -89,6 +92,18 @@ class Client:
         found: str | None = (await self.json("/api/v1/owner"))["page"]
         return found
 
+    @asynccontextmanager
+    async def _streamed(self, path: str, **query: Any) -> AsyncIterator[httpx.Response]:
+        patience = httpx.Timeout(ANSWER_SECONDS, read=SILENT_SECONDS)
+        try:
+            async with self._http.stream("GET", path, params=_given(query), timeout=patience) as answer:
+                if answer.is_error:
+                    await answer.aread()
+                _check(answer)
+                yield answer
+        except httpx.TransportError as error:
+            raise _gone(error) from None
+
     async def _call(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:
             answer = await self._http.request(method, path, **more)
@@ -112,6 +127,17 @@ async def within(asgi: Any) -> AsyncIterator[Client]:
     """The same of an application in this process."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url=BASE) as http:
         yield Client(http)
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[BinaryIO]:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as file:
+        try:
+            yield file
+        except BaseException:
+            target.unlink()
+            raise
 
 
 def _given(query: dict[str, Any]) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import typer
 
 from podium.cli import options
 from podium.cli.screen import as_json, say, summary
 from podium.cli.serve import run_loop
+from podium.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
     from podium.cli.client import Client
@@ -65,7 +66,7 @@ async def _results(
         if parquet is not None:
             _unpack((await client.get(f"{path}/results", format="parquet")).content, parquet)
         if artifacts is not None:
-            _unpack((await client.get(f"{path}/artifacts", format="zip")).content, artifacts)
+            await _save(client, f"{path}/artifacts", artifacts)
         if plot is not None:
             write(plot, (await client.get(f"{path}/plot.png")).content)
             say(f"{plot}")
@@ -80,6 +81,27 @@ async def _results(
         as_json(found)
     else:
         _show(found)
+
+
+async def _save(client: Client, path: str, directory: Path) -> None:
+    """All artifacts, one after the other. Raises: NotFound, when there is none; Conflict, when some have no place."""
+    found = (await client.json(path))["artifacts"]
+    if not found:
+        raise NotFound("the jobs of this run have left nothing in the artifact store (yet)")
+    unsaved = 0
+    for one in found:
+        target = directory / one["path"]
+        try:
+            await client.save(f"{path}/{quote(one['path'])}", target)
+        except NotFound:
+            say(f"{one['path']} is gone")
+        except OSError as error:  # in an S3 `a` and `a/b` can be both
+            unsaved += 1
+            say(f"{target} cannot be written: {error.strerror}")
+        else:
+            say(f"{target}")
+    if unsaved:
+        raise Conflict(f"{unsaved} of {len(found)} files could not be written", where=str(directory))
 
 
 async def _returned(client: Client, path: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ kinds of store, so what one of them cannot name, both refuse.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +20,7 @@ from podium.settings import Location
 
 log = structlog.get_logger()
 
+PIECE = 1 << 16  # bytes that an object is read in
 KEY_BYTES, NAME_BYTES = 1024, 255  # S3's limit for a key, a file system's for each part of it
 _BUCKET = re.compile(r"[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]")
 _PORTS = {"http": 80, "https": 443}
@@ -55,8 +56,8 @@ class Artifacts(Protocol):
         """One object. Nothing happens when it is not there."""
         ...
 
-    async def read(self, path: str) -> bytes:
-        """Raises: NotFound."""
+    def read(self, path: str) -> AsyncIterator[bytes]:
+        """An object in pieces, none of them empty. Raises: NotFound, before the first."""
         ...
 
     async def write(self, path: str, content: bytes) -> None:

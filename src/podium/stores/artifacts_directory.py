@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 from uuid import uuid4
 
 from podium.errors import Conflict, NotFound, Unavailable
-from podium.stores.artifacts import folder, named, place
+from podium.stores.artifacts import PIECE, folder, named, place
 
 T = TypeVar("T")
 
@@ -49,9 +49,11 @@ class DirectoryArtifacts:
         bucket, key = place(path)
         await self._do(path, lambda: self._remove(*_split(bucket, key)))
 
-    async def read(self, path: str) -> bytes:
+    async def read(self, path: str) -> AsyncIterator[bytes]:
         bucket, key = place(path)
-        return await self._do(path, lambda: self._read(*_split(bucket, key)))
+        with await self._do(path, lambda: self._open(*_split(bucket, key))) as file:
+            while piece := await self._do(path, lambda: file.read(PIECE)):
+                yield piece
 
     async def write(self, path: str, content: bytes) -> None:
         bucket, key = place(path)
@@ -87,11 +89,10 @@ class DirectoryArtifacts:
                 os.unlink(name, dir_fd=at)
                 os.fsync(at)
 
-    def _read(self, names: Sequence[str], name: str) -> bytes:
+    def _open(self, names: Sequence[str], name: str) -> BinaryIO:
         with suppress(FileNotFoundError, NotADirectoryError), self._opened(names) as at:
             if _size(name, at) is not None:
-                with open(os.open(name, _READ, dir_fd=at), "rb") as file:  # noqa: PTH123 - from a directory we hold
-                    return file.read()
+                return open(os.open(name, _READ, dir_fd=at), "rb")  # noqa: PTH123 - from a directory we hold
         raise NotFound("there is no such artifact", where="/".join([*names, name]))
 
     def _write(self, names: Sequence[str], name: str, content: bytes) -> None:

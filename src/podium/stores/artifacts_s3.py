@@ -19,7 +19,7 @@ from aiohttp import ClientError as Broken
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from podium.errors import NotFound, SettingsError, Unavailable
-from podium.stores.artifacts import folder, named, place
+from podium.stores.artifacts import PIECE, folder, named, place
 
 log = structlog.get_logger()
 
@@ -100,7 +100,7 @@ class S3Artifacts:
                 if _code(error) not in _ABSENT:
                     raise
 
-    async def read(self, path: str) -> bytes:
+    async def read(self, path: str) -> AsyncIterator[bytes]:
         bucket, key = place(path)
         async with self._s3(path) as s3:
             try:
@@ -110,8 +110,8 @@ class S3Artifacts:
                     raise
                 raise NotFound("there is no such artifact", where=path) from None
             async with answer["Body"] as body:
-                content: bytes = await body.read()
-                return content
+                async for piece in body.iter_chunks(PIECE):
+                    yield piece
 
     async def write(self, path: str, content: bytes) -> None:
         bucket, key = place(path)

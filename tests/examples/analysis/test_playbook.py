@@ -12,6 +12,7 @@ import pytest_asyncio
 from podium.stores.artifacts import Artifacts, open_artifacts
 from tests.cli.terminal import Terminal
 from tests.examples.analysis.platform import EXAMPLE
+from tests.parts.artifacts import content
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -45,7 +46,7 @@ async def artifacts(request: pytest.FixtureRequest, podium: Terminal) -> AsyncIt
 
 
 async def model(artifacts: Artifacts, folder: str) -> dict[str, float]:
-    return json.loads(await artifacts.read(f"{ANALYSIS}/{folder}/model.json"))
+    return json.loads(await content(artifacts, f"{ANALYSIS}/{folder}/model.json"))
 
 
 async def test_the_playbook(podium: Terminal, artifacts: Artifacts):
@@ -68,15 +69,15 @@ async def test_the_playbook(podium: Terminal, artifacts: Artifacts):
     assert (await model(artifacts, "clustered-11"))["k"] == 4
     assert (await model(artifacts, "regressed-13"))["r2"] > 0.9
     for job in ("clean-ships", "join", "load", "late", "kinds", "engine"):
-        assert b"<svg" in await artifacts.read(f"diastemaviz/{job}/overview.html")
+        assert b"<svg" in await content(artifacts, f"diastemaviz/{job}/overview.html")
     assert await artifacts.list("harbour/sink") == ["harbour/sink/keep-late.json", "harbour/sink/keep-load.json"]
 
 
 async def test_the_ingestion(podium: Terminal, artifacts: Artifacts):
     ended = await podium("run", str(EXAMPLE / "ingestion.json"), "--json")
     assert ended.code == 0, ended.err
-    content = await artifacts.read("harbour/datasets/tugs/part-00000.csv")
-    assert content.splitlines()[:3] == [b"tug,bollard_pull_t,built", b"t01,45,1999", b"t02,62,2011"]
+    tugs = await content(artifacts, "harbour/datasets/tugs/part-00000.csv")
+    assert tugs.splitlines()[:3] == [b"tug,bollard_pull_t,built", b"t01,45,1999", b"t02,62,2011"]
 
 
 @pytest.mark.parametrize("document", ["playbook.json", "ingestion.json"])
