@@ -94,6 +94,12 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return f"Did you mean {found[0]}?" if found else None
 
 
+def instead(name: str, names: Iterable[str]) -> str:
+    """A hint at which of a few names there are."""
+    names = list(names)
+    return nearest(name, names) or f"There are: {', '.join(names)}"
+
+
 def in_order(faults: Iterable[Fault], given: Mapping[str, Any]) -> list[Fault]:
     """As they stand in what was `given`, each once; what is missing comes behind what is there."""
     places: dict[int, dict[str, int]] = {}

@@ -43,6 +43,13 @@ def test_what_is_edited_is_merged_into_the_call():
     assert DOCUMENT["flow"]["jobs"]["load"]["call"]["body"]["day"] == 3
 
 
+def test_an_edit_may_have_the_key_of_the_kind_as_the_document_has_it():
+    new = again((), {"load": {"http": {"body": {"day": 4}}, "url": "http://y/"}}, {"TOKEN": "t"})
+    call = new.document["flow"]["jobs"]["load"]["call"]
+    assert (call["url"], call["body"]["day"], call["body"]["deep"]) == ("http://y/", 4, {"a": 1, "b": 2})
+    assert "http" not in call
+
+
 def test_a_reference_is_replaced_and_not_merged():
     new = again((), {"load": {"body": {"$result": "other"}}, "send": {"headers": {}}}, {"TOKEN": "t"})
     assert new.document["flow"]["jobs"]["load"]["call"]["body"] == {"$result": "other"}
@@ -78,6 +85,12 @@ def test_a_secret_comes_with_an_edit():
 
 def test_what_is_reused_needs_no_secret():
     assert again().document["flow"]["reuse"] == {"load": 0, "send": 1}
+
+
+def test_jobs_that_nearly_are_there():
+    with pytest.raises(DocumentRefused) as refused:
+        again(["laod"], {"sent": {"a": 1}})
+    assert [fault.hint for fault in refused.value.faults] == ["Did you mean load?", "Did you mean send?"]
 
 
 def test_jobs_there_are_not():

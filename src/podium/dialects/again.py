@@ -33,14 +33,15 @@ def resubmission(
         document: what it was made from.
         events: its events, all of them.
         start: the jobs from which on all is performed again; with none, what did not succeed.
-        edits: by job, what is to be different in its call; a mapping changes what it names and leaves the rest.
+        edits: by job, what is to be different in its call, which may stand below the key of its kind, as it does in a
+            document; a mapping changes what it names and leaves the rest.
         environ: where variables are read anew; None where they may not be.
 
     Raises: DocumentRefused.
     """
     id_ = f"{_SUFFIX.sub('', run.id)}-{secrets.token_hex(4)}"
     vault = Vault(id_, environ)
-    merged = {job: _merged(_call(document["flow"], job), vault.put_away(edit, job)) for job, edit in edits.items()}
+    merged = {job: _changed(document["flow"], job, vault.put_away(edit, job)) for job, edit in edits.items()}
     fresh = restarted(document, events, start=start, edits=merged)
     flow = fresh["flow"]
     for name in flow["jobs"].keys() - flow["reuse"].keys():
@@ -64,10 +65,14 @@ def _renewed(job: Mapping[str, Any], vault: Vault, document: Mapping[str, Any], 
     return {**job, "call": call}
 
 
-def _call(flow: Mapping[str, Any], job: str) -> Mapping[str, Any]:
-    found = flow.get(LAST) if job == LAST else flow["jobs"].get(job)
-    call: Mapping[str, Any] = (found or {}).get("call", {})
-    return call
+def _changed(flow: Mapping[str, Any], job: str, edit: Mapping[str, Any]) -> dict[str, Any]:
+    found = (flow.get(LAST) if job == LAST else flow["jobs"].get(job)) or {"kind": ""}
+    call, kind = found.get("call", {}), found["kind"]
+    if kind not in call and isinstance(edit.get(kind), dict):
+        edit = {**edit, **edit[kind]}
+        del edit[kind]
+    changed: dict[str, Any] = _merged(call, edit)
+    return changed
 
 
 def _merged(old: Any, new: Any) -> Any:

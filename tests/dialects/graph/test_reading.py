@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from pathlib import Path
@@ -31,19 +32,26 @@ last: {http: {url: "http://127.0.0.1:1/last"}}
 
 
 @pytest.fixture
-async def read(tmp_path):
+async def reader(tmp_path):
     defs = ("x()", "load(day)", "clean(rows)", "one(item)")
     (tmp_path / "steps.py").write_text("\n".join(f"def {each}: ..." for each in defs))
     client = Client()
 
-    def read(text: str, filename: str = "graph.yaml", functions: tuple[Path, ...] = ()):
+    def reader(functions: tuple[Path, ...] = ()) -> Reader:
         python = GraphFunctions(functions, tmp_path / "workers")
         kinds = {"http": HttpService(client), "python": python, "run": AnotherRun(None, None)}
-        reader = Reader(kinds, python, time.time)
-        return reader.read(text.encode(), str(tmp_path / filename) if filename else "")
+        return Reader(kinds, python, time.time)
 
-    yield read
+    yield reader
     await client.close()
+
+
+@pytest.fixture
+def read(reader, tmp_path):
+    def read(text: str, filename: str = "graph.yaml", functions: tuple[Path, ...] = ()):
+        return reader(functions).read(text.encode(), str(tmp_path / filename) if filename else "")
+
+    return read
 
 
 def faults(read, text: str, *arguments) -> dict[str, str]:
@@ -52,6 +60,28 @@ def faults(read, text: str, *arguments) -> dict[str, str]:
     if not refused.value.faults:
         return {refused.value.where or "": f"{refused.value.problem}. {refused.value.hint or ''}"}
     return {fault.where: f"{fault.what}. {fault.hint or ''}" for fault in refused.value.faults}
+
+
+def edited(reader: Reader, document, job: str, call) -> dict[str, str]:
+    fresh = copy.deepcopy(document)
+    found = fresh["flow"]["last"] if job == "last" else fresh["flow"]["jobs"][job]
+    found["call"] |= call
+    with pytest.raises(DocumentRefused) as refused:
+        reader.check(fresh)
+    return {refused.value.where or "": f"{refused.value.problem}. {refused.value.hint}"}
+
+
+async def test_what_is_edited_is_refused_where_it_would_stand_in_the_document(reader, read):
+    document = read(NIGHTLY).document
+    assert edited(reader(), document, "load", {"argument": 1}) == {
+        "jobs.load.python.argument": "there is no such key. Did you mean arguments?"
+    }
+    [(where, said)] = edited(reader(), document, "notify", {"http": {"url": "x"}}).items()
+    assert where == "jobs.notify.http.http"
+    assert said.startswith("there is no such key. There are: method, url, headers, body, form, answer_within,")
+    assert edited(reader(), document, "last", {"progress": {"url": "http://x/", "patienc": 1}}) == {
+        "last.http.progress.patienc": "there is no such key. Did you mean patience?"
+    }
 
 
 async def test_what_is_written_by_hand_is_what_the_engine_reads(read, tmp_path):

@@ -13,7 +13,7 @@ from podium.dialects.diastema.playbook import read
 from podium.dialects.diastema.reading import INGEST, OURS, places
 from podium.dialects.diastema.titles import TITLES
 from podium.errors import Fault
-from podium.faults import in_order, nearest, refuse
+from podium.faults import in_order, instead, nearest, refuse
 
 Edits = Mapping[str, Mapping[str, Any]]
 
@@ -86,7 +86,7 @@ def _fault(where: str, key: str, known: Mapping[str, None]) -> Fault:
     if key in _STRUCTURE:
         return Fault(where, "stays as it is when a playbook is run again", "Submit the changed playbook instead")
     others = [name for name in known if name not in _STRUCTURE]
-    return Fault(where, "there is no such key", nearest(key, others) or f"There are: {', '.join(others)}")
+    return Fault(where, "there is no such key", instead(key, others))
 
 
 def _without_secrets(value: Any) -> Any:

@@ -24,7 +24,7 @@ from podium.engines.flow.document import FlowDocument
 from podium.engines.flow.graph import check_graph
 from podium.engines.flow.messages import LAST
 from podium.errors import DocumentRefused, Fault
-from podium.faults import in_order, nearest, place, refuse, worded
+from podium.faults import in_order, instead, nearest, place, refuse, worded
 from podium.jobs.performer import FlowPerformer
 from podium.jobs.port import JobKind, looked_through
 from podium.jobs.references import results_named
@@ -82,7 +82,10 @@ class Reader:
         """Look at a document that was made from an accepted one. Raises: DocumentRefused."""
         flow = FlowDocument.model_validate(document["flow"])
         directory = document["graph"].get("directory")
-        refuse(list(self._faults(flow, Path(directory) if directory else None)))
+        kind_of = {name: job.kind for name, job in flow.jobs.items()} | ({LAST: flow.last.kind} if flow.last else {})
+        found = self._faults(flow, Path(directory) if directory else None)
+        places = ("".join(_where_called(fault.where, kind_of)[1:]) for fault in found)
+        refuse([Fault(where, fault.what, fault.hint) for where, fault in zip(places, found, strict=True)])
 
     def _faults(self, flow: FlowDocument, directory: Path | None) -> list[Fault]:
         """What the kinds of the jobs have against them."""
@@ -90,7 +93,7 @@ class Reader:
 
     def _refused(self, flow: FlowDocument, draft: _Draft, directory: Path | None) -> Iterator[Fault]:
         for fault in self._faults(flow, directory):
-            name, call, key = draft.where_called(fault.where)
+            name, call, key = _where_called(fault.where, draft.kind_of)
             if name not in draft.doubtful:
                 yield Fault(f"{call}{key}", fault.what, fault.hint)
 
@@ -125,15 +128,6 @@ class _Draft:
         self.flow["jobs"] = {name: self._job(f"jobs.{name}", name, job, jobs) for name, job in jobs.items()}
         if given.get("last") is not None:
             self.flow["last"] = self._job(LAST, LAST, given["last"], jobs)
-
-    def where_called(self, where: str) -> tuple[str, str, str]:
-        """For a place in the engine's document: the job, its key that names the kind, and what is behind that."""
-        for end in (".call", ".kind"):
-            head, found, key = where.partition(end)
-            name = head.removeprefix("jobs.")
-            if found and name in self.kind_of:
-                return name, f"{head}.{self.kind_of[name]}", key
-        return "", where, ""
 
     def _job(self, where: str, name: str, given: Any, jobs: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(given, dict):
@@ -208,6 +202,16 @@ class _Draft:
             self.doubtful.add(doubtful)
 
 
+def _where_called(where: str, kind_of: Mapping[str, str]) -> tuple[str, str, str]:
+    """For a place in the engine's document: the job, its key that names the kind, and what is behind that."""
+    for end in (".call", ".kind"):
+        head, found, key = where.partition(end)
+        name = head.removeprefix("jobs.")
+        if found and name in kind_of:
+            return name, f"{head}.{kind_of[name]}", key
+    return "", where, ""
+
+
 def _validated(draft: _Draft) -> FlowDocument | None:
     """The engine's document without what is wrong in itself, so that the rest can be looked at all the same."""
     for _ in range(2):
@@ -255,8 +259,7 @@ def _strange(where: str, given: Mapping[str, Any], known: Iterable[str]) -> Iter
     known = list(known)
     for key in given:
         if key not in known:
-            hint = nearest(key, known) or f"There are: {', '.join(known)}"
-            yield Fault(f"{where}{key}", "there is no such key", hint)
+            yield Fault(f"{where}{key}", "there is no such key", instead(key, known))
 
 
 def _id(name: object) -> str:

@@ -12,6 +12,7 @@ from podium.engines.flow import nodes
 from podium.engines.flow.document import FlowDocument
 from podium.engines.flow.messages import LAST
 from podium.errors import DocumentRefused, Fault
+from podium.faults import nearest
 from podium.runs.events import Json, Recorded
 
 
@@ -49,9 +50,9 @@ def restarted(
 
 
 def _check(flow: FlowDocument, start: Collection[str], edits: Mapping[str, Any]) -> None:
-    known = {*flow.jobs, LAST} if flow.last is not None else {*flow.jobs}
-    faults = [Fault("from", f"there is no job {name!r}") for name in sorted(start) if name not in known]
-    faults += [Fault("edit", f"there is no job {name!r}") for name in edits if name not in known]
+    known = {**flow.jobs, LAST: flow.last} if flow.last is not None else flow.jobs
+    asked = [*(("from", name) for name in sorted(start)), *(("edit", name) for name in edits)]
+    faults = [Fault(by, f"there is no job {name!r}", nearest(name, known)) for by, name in asked if name not in known]
     if faults:
         raise DocumentRefused("this run cannot be started again so", faults=faults)
 
