@@ -104,6 +104,53 @@ def test_what_is_not_certain_is_not_said(directory: Path, name: str, given: tupl
     assert told(directory, name, *given) == []
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "locals()['load'] = len",
+        "def load(day): ...\nname = 'load'\nlocals()[name] = len",
+        "import sys\nsys.modules[__name__].load = len",
+        "from sys import modules as known\nknown[__name__].load = len",
+        "def make():\n    import sys\n    here = sys.modules[__name__]\n    here.load = len\nmake()",
+        "def load(day): ...\nload.__defaults__ = (3,)",
+        "def load(day): ...\ndef ease():\n    load.__defaults__ = (3,)\nease()",
+        "def load(day): ...\ndef ease(function):\n    load.__kwdefaults__ = {}\nease(load)",
+        "import helper\nhelper.here.load = len",
+        "match {}:\n    case {**load}: ...",
+        "import builtins\nbuiltins.exec('load = len')",
+        "from builtins import exec as perform\nperform('load = len')",
+        "__import__('builtins').__dict__['exec']('load = len')",
+        "eval('perform()')",
+    ],
+)
+def test_of_a_module_that_makes_names_as_it_runs_nothing_is_said(directory: Path, source: str) -> None:
+    (directory / "making.py").write_text(source)
+    assert told(directory, "making:load") == []
+
+
+def test_what_is_set_on_objects_within_functions_makes_no_names(directory: Path) -> None:
+    (directory / "plain.py").write_text("class A:\n    def __init__(self):\n        self.load = 1\n")
+    assert told(directory, "plain:load") == ["function: there is no 'load' in plain"]
+
+
+def test_packages_need_no_init_file_however_deep_and_may_be_in_several_directories(directory: Path) -> None:
+    other = directory / "other"
+    for inner, name in ((directory / "space/deep/er", "one"), (other / "space/deep/er", "two")):
+        inner.mkdir(parents=True)
+        (inner / f"{name}.py").write_text("def load(day): ...")
+    for name in ("one", "two"):
+        assert list(faults(f"space.deep.er.{name}:load", {"day": 1}, [str(directory), str(other)])) == []
+    assert "there is no module 'space.deep.er.three'" in told(directory, "space.deep.er.three:load")[0]
+
+
+def test_a_directory_that_comes_later_is_seen(directory: Path) -> None:
+    later = directory / "later"
+    assert told(later, "new:load", "day")
+    later.mkdir()
+    (later / "new.py").write_text("def load(day): ...")
+    assert told(later, "new:load", "day") == []
+
+
 def test_arguments_that_a_result_will_be(directory: Path) -> None:
     assert list(faults("steps:load", None, [str(directory)])) == []
 

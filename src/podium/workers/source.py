@@ -11,13 +11,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import (
+    BYTECODE_SUFFIXES,
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    ModuleSpec,
+    SourceFileLoader,
+    SourcelessFileLoader,
+)
 from pathlib import Path
 
 from podium.errors import Fault
 
 LARGEST = 1 << 20  # bytes; a larger module is not looked into
-_MAKE_NAMES = ("__getattr__", "exec", "globals", "setattr", "vars")
+ANY = "*"
+_LOADERS = (
+    (ExtensionFileLoader, EXTENSION_SUFFIXES),
+    (SourceFileLoader, SOURCE_SUFFIXES),
+    (SourcelessFileLoader, BYTECODE_SUFFIXES),
+)
+_MAKE_NAMES = {
+    *("__getattr__", "__import__", "eval", "exec", "globals", "locals", "modules", "setattr", "vars"),
+    *("__code__", "__defaults__", "__dict__", "__globals__", "__kwdefaults__"),
+}
+"""A module that says one of these may have other names than those that can be read in it, or change its functions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +77,31 @@ def faults(name: str, arguments: Mapping[str, object] | None, paths: Sequence[st
 
 def _spec(name: str, paths: Sequence[str]) -> tuple[ModuleSpec | None, str]:
     """The module, or None and the first of its packages that is not there."""
-    places: Sequence[str] | None = paths
+    places: Sequence[str] = paths
     spec: ModuleSpec | None = None
     here = ""
     for part in name.split("."):
         here = f"{here}.{part}" if here else part
-        spec = PathFinder.find_spec(here, places) if places is not None else None
+        spec = _found(here, places)
         if spec is None:
             return None, here
-        places = spec.submodule_search_locations
+        places = spec.submodule_search_locations or ()
     return spec, ""
+
+
+def _found(name: str, places: Sequence[str]) -> ModuleSpec | None:
+    """As an import finds it, but anew each time, and without what was imported here."""
+    portions: list[str] = []
+    for place in places:
+        spec = FileFinder(place, *_LOADERS).find_spec(name)
+        if spec is not None and spec.loader is not None:
+            return spec
+        portions += (spec.submodule_search_locations or ()) if spec is not None else ()
+    if not portions:
+        return None
+    namespace = ModuleSpec(name, None)
+    namespace.submodule_search_locations = portions
+    return namespace
 
 
 def _module(spec: ModuleSpec) -> Module:
@@ -90,7 +124,7 @@ def _read(path: str, changed: int, size: int) -> Module:  # noqa: ARG001 - it is
         return Module()
     found: dict[str, ast.arguments | None] = {}
     for bound, takes in _bound(tree):
-        if bound in _MAKE_NAMES or bound == "*":
+        if bound in _MAKE_NAMES or bound == ANY:
             return Module()
         found[bound] = None if bound in found else takes
     return Module(names=found)
@@ -107,16 +141,28 @@ def _bound(tree: ast.Module) -> Iterator[tuple[str, ast.arguments | None]]:
                 for inner in ast.walk(node):
                     if isinstance(inner, ast.Global):
                         yield from ((name, None) for name in inner.names)
-                    elif isinstance(inner, ast.Name) and inner.id in _MAKE_NAMES:
-                        yield inner.id, None
+                    else:
+                        yield from ((name, None) for name in _making(inner))
                 continue
-            case ast.Name() if isinstance(node.ctx, ast.Store) or node.id in _MAKE_NAMES:
+            case ast.Name(ctx=ast.Store()):
                 yield node.id, None
+            case ast.Attribute(ctx=ast.Store()):
+                yield ANY, None  # it may be one of this module or of its functions
             case ast.alias():
                 yield (node.asname or node.name).partition(".")[0], None
             case ast.ExceptHandler() | ast.MatchAs() | ast.MatchStar() if node.name:
                 yield node.name, None
+            case ast.MatchMapping() if node.rest:
+                yield node.rest, None
+        yield from ((name, None) for name in _making(node))
         waiting += ast.iter_child_nodes(node)
+
+
+def _making(node: ast.AST) -> Iterator[str]:
+    """What it says of `_MAKE_NAMES`."""
+    match node:
+        case ast.Name(id=said) | ast.Attribute(attr=said) | ast.alias(name=said) if said in _MAKE_NAMES:
+            yield said
 
 
 def _misfits(name: str, takes: ast.arguments, given: Mapping[str, object]) -> Iterator[Fault]:
