@@ -68,6 +68,16 @@ async def test_calls_a_function(pool):
     assert await pool.call(function("add"), {"a": 1, "b": 2}) == 3
 
 
+async def test_a_directory_that_comes_later_is_seen(opened, tmp_path):
+    later = tmp_path / "later"
+    pool = opened(paths=[later], size=1)
+    with pytest.raises(CallFailed, match="no module 'new'"):
+        await pool.call("new:one", {})
+    later.mkdir()
+    (later / "new.py").write_text("def one(): return 1")
+    assert await pool.call("new:one", {}) == 1
+
+
 async def test_keeps_its_workers_warm(pool):
     first = await pool.call(function("surroundings"), {})
     again = await pool.call(function("surroundings"), {})

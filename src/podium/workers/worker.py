@@ -142,6 +142,7 @@ class Functions:
     def _find(self, name: str) -> Callable[..., Any]:
         module_name, _, function_name = name.partition(":")
         top = module_name.partition(".")[0]
+        importlib.invalidate_caches()  # directories and modules may have come since
         spec = PathFinder.find_spec(top, self._paths)
         if spec is None:
             raise Refused(f"there is no module {top!r} in the directories for Python functions")
