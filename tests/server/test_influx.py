@@ -1,5 +1,7 @@
 """The doors of an InfluxDB: whatever is asked here is asked of a real InfluxDB too, and the answers are alike."""
 
+# ruff: noqa: S608 - these queries are our own
+
 from __future__ import annotations
 
 import asyncio
@@ -336,6 +338,126 @@ async def test_a_query_that_cannot_be_answered_is_refused(http, query, problem):
     told = answer.json()
     error = told.get("error") or told["results"][0]["error"]
     assert problem in error
+
+
+GAPS = """m,t=a p=1,s="x",b=t,n=3i 10
+m,t=a p=2 250
+m,t=b p=5 20
+m,t=b p=7,s="z" 500
+early p=1 -90
+early p=2 -30
+early p=3 10
+early p=4 130
+late p=1 1790000000
+late p=2 4102444800"""
+WITHIN = "WHERE time >= 0s AND time < 600s"
+
+
+@pytest.fixture(scope="module")
+def reference(influx):
+    """What the real one answers, of the same points."""
+    with httpx.Client(base_url=influx.url, auth=(USER, PASSWORD), params={"db": "gaps"}) as real:
+        for name in ("gaps", "other"):
+            real.post("/query", data={"q": f"CREATE DATABASE {name}"}).raise_for_status()
+        real.post("/write", content=GAPS, params={"precision": "s"}).raise_for_status()
+        real.post("/write", content="m p=100 10", params={"precision": "s", "db": "other"}).raise_for_status()
+        yield lambda query: real.get("/query", params={"q": query, "epoch": "s"}).json()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'SELECT p FROM "other"."autogen"."m"',
+        'SELECT p FROM "other".."m"; SHOW FIELD KEYS FROM "other".."m"',
+        'SELECT p FROM "nowhere"."autogen"."m"',
+        'SELECT p FROM "autogen"."m" LIMIT 0',
+        "SHOW MEASUREMENTS LIMIT 0; SHOW TAG VALUES WITH KEY = t LIMIT 0",
+        f"SELECT mean(p), count(p), max(p), first(s) FROM m {WITHIN} GROUP BY time(2m)",
+        f"SELECT mean(p), count(p), count(s) FROM m {WITHIN} GROUP BY time(2m) fill(null)",
+        f"SELECT mean(p), count(p), count(s) FROM m {WITHIN} GROUP BY time(2m) fill(none)",
+        f"SELECT mean(p), count(s) FROM m {WITHIN} GROUP BY t, time(2m)",
+        f"SELECT count(p), count(s) FROM m {WITHIN} GROUP BY t, time(2m) ORDER BY time DESC LIMIT 2",
+        f"SELECT count(*) FROM m {WITHIN} GROUP BY time(2m)",
+        f"SELECT count(p), count(nothing) FROM m {WITHIN} GROUP BY time(2m)",
+        "SELECT count(p) FROM m WHERE time > 30s AND time <= 600s GROUP BY time(2m) ORDER BY time DESC",
+        "SELECT count(p), count(s), sum(p) FROM m WHERE time < 600s GROUP BY t, time(2m)",
+        "SELECT count(p), count(s), sum(p) FROM m WHERE time < 600s GROUP BY t, time(2m) ORDER BY time DESC",
+        "SELECT sum(p) FROM m WHERE time < 600s GROUP BY t, time(1m) LIMIT 3",
+        "SELECT mean(p) FROM m WHERE time >= 600s AND time < 1200s GROUP BY time(2m)",
+        "SELECT mean(p) FROM m WHERE time >= 600s AND time < 0s GROUP BY time(2m)",
+        "SELECT sum(p) FROM m WHERE time = 10s GROUP BY time(2m)",
+        "SELECT count(p) FROM late GROUP BY time(100d) fill(none)",
+        "SELECT mean(p) FROM early WHERE time < 200s GROUP BY time(1m)",
+        "SELECT mean(p) FROM early GROUP BY time(1w) fill(none)",
+        "SELECT mean(p), count(p) FROM early",
+        "SELECT count(*) FROM m",
+        "SELECT last(*) FROM m",
+        "SELECT first(*) FROM m",
+        "SELECT mean(*) FROM m",
+        "SELECT sum(*) FROM m",
+        "SELECT min(*) FROM m",
+        "SELECT max(*) FROM m",
+        "SELECT max(b) FROM m; SELECT count(p), count(s) FROM m GROUP BY t",
+        "SELECT mean(p) FROM m GROUP BY time(0s)",
+        "SELECT mean(p) FROM m GROUP BY time(-1h)",
+        "SELECT time, p FROM m; SELECT p, time AS x FROM m",
+        "SELECT mean(p), time FROM m; SELECT count(time) FROM m",
+    ],
+)
+async def test_what_the_real_one_answers(podium, reference, query):
+    async with podium.http() as http:
+        await http.post("/query", data={"q": "CREATE DATABASE gaps"})
+        await http.post("/write", content=GAPS, params={"precision": "s", "db": "gaps"})
+        await http.post("/write", content="m p=100 10", params={"precision": "s", "db": "other"})
+        answer = await http.get("/query", params={"q": query, "epoch": "s", "db": "gaps"})
+    assert answer.json() == reference(query)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'SELECT p FROM "monthly"."m"',
+        "SELECT p FROM m LIMIT -1",
+        "SELECT mean(p) FROM m GROUP BY time(99999999999999999999s)",
+        'SELECT mean(p) FROM m GROUP BY "time"',
+        "SELECT mean(p) FROM m GROUP BY time(1m), time(2m)",
+        "SELECT time FROM m",
+        "SELECT p FROM m WHERE time != 10s",
+        "SELECT p FROM m WHERE time > '0001-01-01'",
+        "SELECT p FROM m WHERE time > now() - 99999999w",
+        "SELECT p FROM m WHERE time > 99999999999999999999",
+        "SELECT mean(b) FROM m",
+        "SELECT sum(s) FROM m",
+    ],
+)
+async def test_what_the_real_one_refuses_is_refused(podium, reference, query):
+    async with podium.http() as http:
+        await http.post("/query", data={"q": "CREATE DATABASE gaps"})
+        await http.post("/write", content=GAPS, params={"precision": "s", "db": "gaps"})
+        answer = await http.get("/query", params={"q": query, "db": "gaps"})
+    told = reference(query)
+    assert told.get("error") or told["results"][0]["error"]
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+
+
+async def test_rows_without_points_are_limited(podium):
+    async with podium.http() as http:
+
+        async def ask(query: str) -> httpx.Response:
+            return await http.get("/query", params={"q": query, "epoch": "s"})
+
+        await http.post("/write", content="m,t=a p=1 0\nm,t=b p=2 1\n", params={"precision": "s"})
+        many = await ask("SELECT sum(p) FROM m WHERE time >= 0s AND time < 100001s GROUP BY time(1s)")
+        assert many.status_code == 400
+        assert "max-select-buckets limit exceeded: (100001/100000)" in many.json()["error"]
+        few = await ask("SELECT sum(p) FROM m WHERE time >= 0s AND time < 100001s GROUP BY time(1s) fill(none)")
+        assert few.json()["results"][0]["series"][0]["values"] == [[0, 1], [1, 2]]
+        cut = await ask("SELECT sum(p) FROM m WHERE time < 60001s GROUP BY t, time(1s)")
+        first, second = cut.json()["results"][0]["series"]
+        assert (len(first["values"]), len(second["values"])) == (60_001, 39_999)
+        assert first["partial"]
+        assert second["partial"]
 
 
 async def test_what_is_not_supported_is_answered_with_what_is(podium):

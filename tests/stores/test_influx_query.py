@@ -28,9 +28,19 @@ def one(text: str):
         ("SELECT * FROM pv", Select((Column("*"),), "pv")),
         (
             'SELECT "a b", c::field AS d FROM "dots"."autogen"."pv"',
-            Select((Column("a b"), Column("c", None, "d")), "pv"),
+            Select((Column("a b"), Column("c", None, "d")), "pv", database="dots"),
         ),
-        ('SELECT a FROM "dots".."pv"', Select((Column("a"),), "pv")),
+        ('SELECT a FROM "dots".."pv"', Select((Column("a"),), "pv", database="dots")),
+        ("SELECT a FROM autogen.pv", Select((Column("a"),), "pv")),
+        ('SHOW FIELD KEYS ON dots FROM "other".."pv"', Show("field keys", "other", "pv")),
+        ("SELECT a FROM pv LIMIT 0", Select((Column("a"),), "pv")),
+        ("SELECT time AS moment, a FROM pv", Select((Column("a"),), "pv", time="moment")),
+        ("SELECT sum(a) FROM pv GROUP BY time(0s)", Select((Column("a", "sum"),), "pv")),
+        ("SELECT sum(a) FROM pv GROUP BY time(-1h), b", Select((Column("a", "sum"),), "pv", tags=("b",))),
+        (
+            "SELECT mean(a) FROM pv WHERE time = 5s GROUP BY time(1m) fill(none)",
+            Select((Column("a", "mean"),), "pv", (Condition("time", "=", 5.0),), every=60.0, empty=False),
+        ),
         ("SELECT Mean(a), last(*) FROM pv", Select((Column("a", "mean"), Column("*", "last")), "pv")),
         (
             """SELECT a FROM pv WHERE b = 'it\\'s' AND "c"::tag <> ''
@@ -61,7 +71,12 @@ def one(text: str):
         ),
         (
             "SELECT mean(a) FROM pv WHERE ((b = 'c') AND (time > 5s)) GROUP BY time(1m) fill(null)",
-            Select((Column("a", "mean"),), "pv", (Condition("b", "=", "c"), Condition("time", ">", 5.0)), every=60.0),
+            Select(
+                (Column("a", "mean"),),
+                "pv",
+                (Condition("b", "=", "c"), Condition("time", ">", 5.0), Condition("time", "<=", 1000.0)),
+                every=60.0,
+            ),
         ),
         ("SELECT a FROM pv GROUP BY * ORDER BY time ASC", Select((Column("a"),), "pv", all_tags=True)),
     ],
@@ -96,6 +111,21 @@ def test_several_statements():
         ("SHOW TAG VALUES FROM pv", "found the end, expected WITH"),
         ("SHOW SERIES", "found SERIES, expected DATABASES or RETENTION POLICIES or"),
         ("SELECT a FROM pv WHERE time > 'soon'", "invalid date 'soon'"),
+        ("SELECT a FROM pv WHERE time > '1500-01-01'", "time 1500-01-01 underflows time literal"),
+        ("SELECT a FROM pv WHERE time < '9999-12-31T23:59:59Z'", "time 9999-12-31T23:59:59Z overflows time literal"),
+        ("SELECT a FROM pv WHERE time != 5s", "invalid time comparison operator: !="),
+        ("SELECT a FROM pv WHERE time > " + "9" * 5000, "unable to parse integer"),
+        ("SELECT a FROM pv WHERE time > -9223372036854775809", "unable to parse integer"),
+        ("SELECT a FROM pv WHERE time > now() - 99999999w", "overflowed duration 99999999w"),
+        ("SELECT a FROM pv WHERE time > " + "9" * 5000 + "s", "unable to parse integer"),
+        ("SELECT mean(a) FROM pv GROUP BY time(99999999999w)", "overflowed duration 99999999999w"),
+        ('SELECT mean(a) FROM pv GROUP BY "time"', "time() is a function and expects at least one argument"),
+        ("SELECT mean(a) FROM pv GROUP BY time(1h), b, time(2h)", "multiple time dimensions not allowed"),
+        ("SELECT time, time AS t FROM pv", "at least 1 non-time field must be queried"),
+        ("SELECT a FROM pv LIMIT -1", "found -1, expected integer"),
+        ("SHOW MEASUREMENTS LIMIT -1", "found -1, expected integer"),
+        ("SELECT a FROM dots.autogen.pv.more", "found ., expected ;"),
+        ('SELECT a FROM "monthly"."pv"', "retention policy not found: monthly"),
     ],
 )
 def test_what_is_not_is_refused_with_what_there_is(text, found):

@@ -22,7 +22,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import Counter
 
 from podium.errors import DocumentRefused, PodiumError
-from podium.stores.influx_query import CreateDatabase, Show, Statement, Table, read
+from podium.stores.influx_query import CreateDatabase, Select, Show, Statement, Table, read
 from podium.stores.influx_show import Listing
 from podium.stores.line_protocol import Parsed, parse
 from podium.stores.series import FieldsConflict
@@ -196,7 +196,7 @@ async def _result(store: DuckDbSeries, database: str, statement: Statement, epoc
             return {}
         case Show("databases"):
             return _listed(await store.show("", statement))
-        case Show() if statement.database:
+        case Show() | Select() if statement.database:
             database = statement.database
     if not database:
         return {"error": "database name required"}

@@ -20,15 +20,18 @@ Shown = Literal["databases", "retention policies", "measurements", "tag keys", "
 SHOWN: tuple[Shown, ...] = ("databases", "retention policies", "measurements", "tag keys", "field keys", "tag values")
 Operator = Literal["=", "!=", "<", "<=", ">", ">="]
 _OPERATORS: tuple[Operator, ...] = ("=", "!=", "<", "<=", ">", ">=")
+_UPPER = ("=", "<", "<=")
 FUNCTIONS: tuple[Function, ...] = ("mean", "min", "max", "sum", "count", "first", "last")
 SUPPORTED = (
     "Supported are: CREATE DATABASE name; SHOW DATABASES; SHOW RETENTION POLICIES; SHOW MEASUREMENTS; "
     "SHOW TAG KEYS|FIELD KEYS [FROM measurement]; SHOW TAG VALUES [FROM measurement] WITH KEY = tag; "
     "each with [ON database] and [LIMIT n]; SELECT *|field, ...|function(field), ... FROM measurement "
-    "[WHERE tag = 'value' AND time >= '2023-01-25T00:00:00Z' ...] [GROUP BY tag, ...|*|time(1h) [fill(none)]] "
+    "[WHERE tag = 'value' AND time >= '2023-01-25T00:00:00Z' ...] [GROUP BY tag, ...|*|time(1h) [fill(none|null)]] "
     f"[ORDER BY time DESC] [LIMIT n], with the functions {', '.join(FUNCTIONS)}"
 )
+POLICY = "autogen"  # there is one, which keeps all
 _UNITS = {"ns": 1e-9, "u": 1e-6, "µ": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_LARGEST = 2**63 - 1  # nanoseconds, and any other whole number
 
 _TOKEN = re.compile(
     r"""\s*+(?:
@@ -79,14 +82,25 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Select:
+    """
+    Args:
+        database: empty where the query names none.
+        every: grouped by so many seconds; there is an upper bound of `time` then.
+        empty: times without points have a row too.
+        time: what the column of times is called.
+    """
+
     columns: tuple[Column, ...]
     measurement: str
     conditions: tuple[Condition, ...] = ()
     tags: tuple[str, ...] = ()
     all_tags: bool = False
     every: float | None = None
+    empty: bool = True
     descending: bool = False
     limit: int | None = None
+    database: str = ""
+    time: str = "time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +174,10 @@ class _Reader:
         if what is None:
             self._fail(" or ".join(what.upper() for what in SHOWN))
         database = self._name() if what != "databases" and self.take("on") else ""
-        measurement = self._measurement() if what.startswith(("tag", "field")) and self.take("from") else ""
+        measurement = ""
+        if what.startswith(("tag", "field")) and self.take("from"):
+            named, measurement = self._source()
+            database = named or database
         key = ""
         if what == "tag values":
             for word in ("with", "key", "="):
@@ -172,41 +189,38 @@ class _Reader:
         ahead = [(token["word"] or "").lower() for token in islice(self._tokens, len(words))]
         return ahead == words and all(self.take(word) for word in words)
 
-    def _measurement(self) -> str:
-        name = self._name()
-        while self.take("."):  # "database"."policy"."measurement": there is one policy, and `db` names the database
-            self.take(".")
-            name = self._name()
-        return name
+    def _source(self) -> tuple[str, str]:
+        """Database, which may be empty, and measurement."""
+        names = [self._name()]
+        while len(names) < 3 and self.take("."):  # "database"."policy"."measurement"
+            names.append("" if self._tokens and self._tokens[0]["sign"] == "." else self._name())
+        database, policy, measurement = ["", "", *names][-3:]
+        if policy not in ("", POLICY):
+            raise DocumentRefused(f"retention policy not found: {policy}", hint=SUPPORTED)
+        return database, measurement
 
     def _limit(self) -> int | None:
-        return int(self._number()) if self.take("limit") else None
+        """None: all. Nobody asks for nothing, so that 0 is no limit, as InfluxDB has it."""
+        if not self.take("limit"):
+            return None
+        limit = self._number()
+        if limit < 0:
+            raise DocumentRefused(f"error parsing query: found {limit}, expected integer", hint=SUPPORTED)
+        return limit or None
 
     def _select(self) -> Select:
-        columns = [self._column()]
+        asked = [self._column()]
         while self.take(","):
-            columns.append(self._column())
+            asked.append(self._column())
+        columns = [column for column in asked if column.name != "time" or column.function]
+        time = next((column.label for column in reversed(asked) if column not in columns and column.label), "time")
+        if not columns:
+            raise DocumentRefused("at least 1 non-time field must be queried", hint=SUPPORTED)
         self.need("from")
-        measurement = self._measurement()
+        database, measurement = self._source()
         conditions = self._conditions() if self.take("where") else []
-        tags: list[str] = []
-        every: float | None = None
-        if self.take("group"):
-            self.need("by")
-            while True:
-                if self.take("*"):
-                    tags.append("*")
-                else:
-                    name = self._name()
-                    if name == "time" and self.take("("):
-                        every = self._duration()
-                        self.need(")")
-                    else:
-                        tags.append(name)
-                if not self.take(","):
-                    break
-        if every is not None and self.take("fill"):
-            self._fill()
+        tags, every = self._grouping() if self.take("group") else ([], None)
+        empty = self._fill() if every is not None and self.take("fill") else True
         descending = False
         if self.take("order"):
             self.need("by")
@@ -218,12 +232,34 @@ class _Reader:
         functions = {column.function is not None for column in columns}
         if len(functions) > 1:
             raise DocumentRefused("error parsing query: mixing aggregate and non-aggregate queries is not supported")
+        if every is not None and every <= 0:
+            every = None  # as InfluxDB has it
         if every is not None and functions == {False}:
             raise DocumentRefused("error parsing query: GROUP BY requires at least one aggregate function")
+        if every is not None and not any(each.name == "time" and each.operator in _UPPER for each in conditions):
+            conditions.append(Condition("time", "<=", self._now))
         return Select(
             tuple(columns), measurement, tuple(conditions), tuple(tag for tag in tags if tag != "*"), "*" in tags,
-            every, descending, limit,
+            every, empty, descending, limit, database, time,
         )  # fmt: skip
+
+    def _grouping(self) -> tuple[list[str], float | None]:
+        self.need("by")
+        tags: list[str] = []
+        every: float | None = None
+        while True:
+            name = "*" if self.take("*") else self._name()
+            if name != "time":
+                tags.append(name)
+            elif not self.take("("):
+                raise DocumentRefused("time() is a function and expects at least one argument", hint=SUPPORTED)
+            elif every is not None:
+                raise DocumentRefused("multiple time dimensions not allowed", hint=SUPPORTED)
+            else:
+                every = self._duration()
+                self.need(")")
+            if not self.take(","):
+                return tags, every
 
     def _column(self) -> Column:
         if self.take("*"):
@@ -241,12 +277,14 @@ class _Reader:
         label = self._name() if self.take("as") else ""
         return Column(name, function, label)
 
-    def _fill(self) -> None:
-        """Rows without points are not made up, so there is nothing to fill them with."""
+    def _fill(self) -> bool:
+        """Whether there are rows without points."""
         self.need("(")
-        if not (self.take("none") or self.take("null")):
+        none = self.take("none")
+        if not (none or self.take("null")):
             self._fail("NONE, NULL")
         self.need(")")
+        return not none
 
     def _conditions(self) -> list[Condition]:
         """Joined by AND alone, so that parentheses change nothing."""
@@ -267,6 +305,8 @@ class _Reader:
         self._kind()
         operator = self._operator()
         if name == "time":
+            if operator == "!=":
+                raise DocumentRefused("invalid time comparison operator: !=", hint=SUPPORTED)
             return Condition(name, operator, self._moment())
         if operator not in ("=", "!="):
             raise DocumentRefused(
@@ -294,7 +334,11 @@ class _Reader:
                 moment = datetime.fromisoformat(text)
             except ValueError:
                 raise DocumentRefused(f"error parsing query: invalid date {text!r}", hint=SUPPORTED) from None
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+            seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+            if abs(seconds) * 1e9 > _LARGEST:
+                which = "overflows" if seconds > 0 else "underflows"
+                raise DocumentRefused(f"time {text} {which} time literal", hint=SUPPORTED)
+            return seconds
         if self.take("now"):
             self.need("(")
             self.need(")")
@@ -320,13 +364,23 @@ class _Reader:
     def _number(self) -> int:
         if not self._tokens or self._tokens[0]["number"] is None:
             self._fail("a number")
-        return int(self._tokens.popleft()["number"])
+        return _fitting(self._tokens.popleft()["number"])
 
     def _duration(self) -> float:
         if not self._tokens or self._tokens[0]["duration"] is None:
             self._fail("a duration such as 1h")
         token = self._tokens.popleft()
-        return int(token["duration"]) * _UNITS[token["unit"]]
+        seconds = _fitting(token["duration"]) * _UNITS[token["unit"]]
+        if abs(seconds) * 1e9 > _LARGEST:
+            raise DocumentRefused(f"error parsing query: overflowed duration {token[0].strip()}", hint=SUPPORTED)
+        return seconds
+
+
+def _fitting(digits: str) -> int:
+    number = int(digits) if len(digits) <= len(str(-_LARGEST)) else _LARGEST + 1
+    if abs(number) > _LARGEST:
+        raise DocumentRefused("error parsing query: unable to parse integer", hint=SUPPORTED)
+    return number
 
 
 def _unescaped(text: str) -> str:

@@ -3,13 +3,15 @@
 # ruff: noqa: S608 - the SQL is put together from our own words; what strangers name is quoted by `series_sql`
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby, islice
 from typing import Any
 
 import duckdb
 
 from podium.errors import DocumentRefused
+from podium.stores.influx_fill import filled, span
 from podium.stores.influx_query import Column, Select, Table
 from podium.stores.influx_show import tags_of
 from podium.stores.series_sql import NUMBER, column_of, field_kinds, literal, tag_sql
@@ -18,25 +20,31 @@ from podium.stores.series_tables import micros
 MAX_ROWS = 100_000
 
 _FUNCTIONS = {
-    "mean": f"avg({NUMBER})",
-    "sum": f"sum({NUMBER})",
-    "min": f"min({NUMBER})",
-    "max": f"max({NUMBER})",
+    "mean": "avg({value})",
+    "sum": "sum({value})",
+    "min": "min({value})",
+    "max": "max({value})",
     "count": "count(*)",
     "first": "arg_min({value}, time)",
     "last": "arg_max({value}, time)",
 }
 # These pick one point, so that their answer has its time.
 _SELECTORS = {
-    "min": f"arg_min(time, {NUMBER})",
-    "max": f"arg_max(time, {NUMBER})",
+    "min": "arg_min(time, {value})",
+    "max": "arg_max(time, {value})",
     "first": "min(time)",
     "last": "max(time)",
 }
+_VALUES = {"varchar": "text", "boolean": "truth", "bigint": "whole"}
+# The kinds of fields that these cannot take.
+_UNSUITED = {"mean": ("varchar", "boolean"), "sum": ("varchar", "boolean"), "min": ("varchar",), "max": ("varchar",)}
 
 
 def select(connection: duckdb.DuckDBPyConnection, database: str, asked: Select) -> list[Table]:
-    """Raises DocumentRefused for a function of text that only numbers have."""
+    """Raises DocumentRefused for a function that the field's kind has not, and for too many rows without points."""
+    gaps = span(asked, asked.every) if asked.every is not None and asked.empty else None
+    if gaps is not None:
+        gaps.check(MAX_ROWS)
     where, parameters = _where(database, asked)
     kinds = field_kinds(connection, where, parameters)
     tags = tags_of(connection, database, asked.measurement)
@@ -52,38 +60,40 @@ def select(connection: duckdb.DuckDBPyConnection, database: str, asked: Select) 
             for name in (column.name for column in columns)
         ]
     else:
-        time, by = _time_of_aggregate(asked, columns), ", ".join(["bucket", *map(tag_sql, grouped)])
+        time, by = _time_of_aggregate(asked, columns, kinds), ", ".join(["bucket", *map(tag_sql, grouped)])
         wanted = [_aggregate(column, kinds) for column in columns]
     shown = [f"{tag_sql(tag)} as g{number}" for number, tag in enumerate(grouped)]
     shown += [f"{time} as moment", *(f"{sql} as c{number}" for number, sql in enumerate(wanted))]
     group = [f"g{number}" for number in range(len(grouped))]
-    order = "moment desc" if asked.descending else "moment"
+    order = "desc" if asked.descending else "asc"
     partition = f"partition by {', '.join(group)}" if group else ""
-    width = 2**62 if asked.every is None else max(1, micros(asked.every))
-    limit = MAX_ROWS + 1 if asked.limit is None else asked.limit
+    limit = MAX_ROWS + 1 if asked.limit is None else min(asked.limit, MAX_ROWS + 1)
+    enough = limit if gaps is None else MAX_ROWS + 1  # a column begins at its first point, which may be its last row
     found = connection.execute(
         f"""
         with chosen as (
-            select points.*, series.* exclude (id), points.time // {width} * {width} as bucket
+            select points.*, series.* exclude (id), {_bucket(asked)} as bucket
             from points join series on series.id = points.series
             where {where} and field in ({", ".join(map(literal, fields))})
         ), answered as (select {", ".join(shown)} from chosen as points group by {by})
-        select * from answered qualify row_number() over ({partition} order by {order}) <= {limit}
-        order by {", ".join([*group, order])} limit {MAX_ROWS + 1}
+        select * from answered qualify row_number() over ({partition} order by moment {order}) <= {enough}
+        order by {", ".join(f"{key} {order}" for key in [*group, "moment"])} limit {MAX_ROWS + 1}
         """,
         parameters,
     ).fetchall()
-    labels = ["time", *_labels(columns)]
-    return [
-        Table(
-            asked.measurement,
-            dict(zip(grouped, key, strict=True)),
-            labels,
-            [list(row[len(grouped) :]) for row in rows],
-            partial=len(found) > MAX_ROWS,
-        )
-        for key, rows in groupby(found[:MAX_ROWS], key=lambda row: row[: len(grouped)])
-    ]
+    labels = [asked.time, *_labels(columns)]
+    tables: list[Table] = []
+    partial = len(found) > MAX_ROWS
+    room = MAX_ROWS
+    for key, rows in groupby(found[:MAX_ROWS], key=lambda row: row[: len(grouped)]):
+        told: Iterable[list[Any]] = (list(row[len(grouped) :]) for row in rows)
+        if gaps is not None:
+            told = filled(list(told), columns, gaps, descending=asked.descending)
+        values = list(islice(told, min(limit, room + 1)))
+        partial = partial or len(values) > room
+        tables.append(Table(asked.measurement, dict(zip(grouped, key, strict=True)), labels, values[:room]))
+        room -= len(tables[-1].values)
+    return [replace(table, partial=partial) for table in tables if table.values]
 
 
 def _where(database: str, asked: Select) -> tuple[str, dict[str, Any]]:
@@ -105,8 +115,9 @@ def _expanded(asked: Sequence[Column], kinds: Mapping[str, str], tags: list[str]
         elif column.function is None:
             columns += [Column(name) for name in sorted([*kinds, *tags])]
         else:
-            numeric = [name for name, kind in kinds.items() if kind != "varchar"]
-            columns += [Column(name, column.function, f"{column.function}_{name}") for name in numeric]
+            unsuited = _UNSUITED.get(column.function, ())
+            suited = [name for name, kind in kinds.items() if kind not in unsuited]
+            columns += [Column(name, column.function, f"{column.function}_{name}") for name in suited]
     return columns
 
 
@@ -119,22 +130,35 @@ def _labels(columns: Sequence[Column]) -> list[str]:
     return labels
 
 
+def _bucket(asked: Select) -> str:
+    """Where a point's stretch of time begins; DuckDB divides towards 0, and there is time before 1970."""
+    if asked.every is None:
+        return "0"
+    width = max(1, micros(asked.every))
+    return f"points.time - (points.time % {width} + {width}) % {width}"
+
+
 def _aggregate(column: Column, kinds: Mapping[str, str]) -> str:
     kind = kinds.get(column.name)
     if kind is None or column.function is None:
         return "null"
-    if kind == "varchar" and column.function in ("mean", "sum", "min", "max"):
-        raise DocumentRefused(f"unsupported {column.function} iterator type: string", where=column.name)
-    value = {"varchar": "text", "boolean": "truth", "bigint": "whole"}.get(kind, NUMBER)
-    return f"{_FUNCTIONS[column.function].format(value=value)} filter (where field = {literal(column.name)})"
+    if kind in _UNSUITED.get(column.function, ()):
+        known = {"varchar": "string"}.get(kind, kind)
+        raise DocumentRefused(f"unsupported {column.function} iterator type: {known}", where=column.name)
+    sql = _of_field(_FUNCTIONS[column.function], column, kind)
+    return f"nullif({sql}, 0)" if column.function == "count" else sql
 
 
-def _time_of_aggregate(asked: Select, columns: Sequence[Column]) -> str:
+def _of_field(function: str, column: Column, kind: str) -> str:
+    return f"{function.format(value=_VALUES.get(kind, NUMBER))} filter (where field = {literal(column.name)})"
+
+
+def _time_of_aggregate(asked: Select, columns: Sequence[Column], kinds: Mapping[str, str]) -> str:
     if asked.every is not None:
         return "bucket"
     only = columns[0]
     if len(columns) == 1 and only.function in _SELECTORS:
-        return f"{_SELECTORS[only.function]} filter (where field = {literal(only.name)})"
+        return _of_field(_SELECTORS[only.function], only, kinds[only.name])
     return str(
         max((micros(c.value) for c in asked.conditions if isinstance(c.value, float) and ">" in c.operator), default=0)
     )

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import duckdb
 
-from podium.stores.influx_query import Show, Shown
+from podium.stores.influx_query import POLICY, Show, Shown
 from podium.stores.series_queries import databases
 from podium.stores.series_sql import field_kinds, tag_sql
 from podium.stores.series_tables import COLUMNS
@@ -34,8 +34,8 @@ def show(connection: duckdb.DuckDBPyConnection, database: str, asked: Show) -> l
     match asked.what:
         case "databases":
             found = [Listing("databases", ("name",), [[name] for name in databases(connection)])]
-        case "retention policies":  # there is one, which keeps all
-            found = [Listing("", _POLICY, [["autogen", "0s", "168h0m0s", 1, True]])]
+        case "retention policies":
+            found = [Listing("", _POLICY, [[POLICY, "0s", "168h0m0s", 1, True]])]
         case "measurements":
             found = [Listing("measurements", ("name",), [[name] for name in _measurements(connection, database)])]
         case what:
