@@ -14,7 +14,7 @@ from podium.errors import Conflict, DocumentRefused, NotFound, Unavailable
 from podium.runs.conductor import Conductor
 from podium.runs.events import Event, RunState
 from podium.runs.journal import Journal
-from podium.runs.machine import Command, DeadlinePassed, Performed, Started
+from podium.runs.machine import Command, DeadlinePassed, Performed, Recovery, Started
 from podium.runs.secrets import Secrets
 from tests.runs.counting import CountingKind, CountingMachine, CountingPerformer, counting
 
@@ -155,6 +155,61 @@ async def test_a_restart_starts_what_was_queued_in_order(journal: Journal) -> No
     assert performer.performed == [("a", "count:0"), ("b", "count:0")]
 
 
+async def test_a_command_is_settled_when_what_came_of_it_is_written(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    performing, perform, writing, write = (asyncio.Event() for _ in range(4))
+
+    class Waiting(CountingPerformer):
+        async def perform(self, run: str, document: Any, command: Any) -> Any:
+            performing.set()
+            await perform.wait()
+            return await super().perform(run, document, command)
+
+    append = journal.append
+
+    async def slow(run: str, what: Any) -> Any:
+        if performing.is_set():
+            writing.set()
+            await write.wait()
+        return await append(run, what)
+
+    monkeypatch.setattr(journal, "append", slow)
+    conducting = conductor(journal, Waiting())
+    await conducting.submit(counting("a", 2))
+    await performing.wait()
+    settled = conducting.settled("a", "count:0")
+    perform.set()
+    await writing.wait()
+    assert conducting.settled("a", "count:0") is settled
+    assert not settled.done()
+    write.set()
+    await settled
+    assert "counted" in await types(journal, "a")
+    await conducting.wait("a")
+
+
+@pytest.mark.parametrize("ended", [True, False])
+async def test_of_what_was_under_way_the_end_of_a_run_settles_all_and_the_end_of_podium_nothing(
+    journal: Journal, ended: bool
+) -> None:
+    performing = asyncio.Event()
+
+    class Waiting(CountingPerformer):
+        async def perform(self, run: str, document: Any, command: Any) -> Any:
+            performing.set()
+            await asyncio.Event().wait()
+
+    conducting = conductor(journal, Waiting())
+    await conducting.submit(counting("a", 1))
+    await performing.wait()
+    settled = conducting.settled("a", "count:0")
+    await (conducting.cancel("a") if ended else conducting.close())
+    await asyncio.wait([settled])
+    assert settled.cancelled() is not ended
+    await conducting.close()
+
+
 async def test_a_snapshot_that_cannot_be_kept_ends_no_run(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("podium.runs.actor.SNAPSHOT_EVERY", 10)
     asked: list[int] = []
@@ -229,6 +284,63 @@ async def test_a_lost_link_has_every_run_recover(journal: Journal) -> None:
     noticed = [r.event.data["what"] for r in await journal.events("a") if r.event.type == "noticed"]
     assert noticed == ["LinkDown", "LinkLost", "Recovered"]
     await conducting.close()
+
+
+async def test_a_run_that_begins_while_the_link_is_down_is_told(journal: Journal) -> None:
+    """Also where it began behind another, or goes on after a restart."""
+    conducting = conductor(journal, CountingPerformer(never=frozenset({"count:0"})))
+    conducting.link_down()
+    for name in "abc":
+        await conducting.submit(counting(name, 1, lane="queue"))
+    await noticing(journal, "a", ["LinkDown"])
+    await conducting.cancel("a")
+    await noticing(journal, "b", ["LinkDown"])
+    await conducting.close()
+
+    after = conductor(journal, CountingPerformer(never=frozenset({"count:0"})))
+    after.link_down()
+    await after.start()
+    await noticing(journal, "b", ["LinkDown", "Resumed", "Recovered", "LinkDown"])
+    after.link_lost()
+    await noticing(journal, "b", ["LinkDown", "Resumed", "Recovered", "LinkDown", "LinkLost", "Recovered"])
+    await after.cancel("b")
+    await noticing(journal, "c", ["LinkLost", "Recovered"])
+    await after.close()
+
+
+async def noticing(journal: Journal, run: str, expected: list[str]) -> None:
+    """Wait until it has noticed as much, which has to be what is expected."""
+    position = 0
+    while len(found := [r.event.data["what"] for r in await journal.events(run) if r.event.type == "noticed"]) < len(
+        expected
+    ):
+        position = await journal.wait_beyond(position)
+    assert found == expected
+
+
+async def test_nothing_is_acted_upon_before_it_is_known_what_a_lost_link_cost(journal: Journal) -> None:
+    """What was heard before the loss comes first, and what follows from it waits."""
+    began = asyncio.Event()
+    at_recovery: list[list[tuple[str, str]]] = []
+
+    class Looking(CountingPerformer):
+        async def perform(self, run: str, document: Any, command: Any) -> Any:
+            began.set()
+            return await super().perform(run, document, command)
+
+        async def recover(self, run: str, document: Any) -> Recovery:
+            at_recovery.append(list(self.performed))
+            return await super().recover(run, document)
+
+    performer = Looking(never=frozenset({"count:0"}))
+    conducting = conductor(journal, performer)
+    await conducting.submit(counting("a", 2))
+    await began.wait()
+    conducting.tell("a", Performed(0.0, "count:0"))
+    conducting.link_lost()
+    await conducting.wait("a")
+    assert at_recovery == [[("a", "count:0")]]
+    assert performer.performed == [("a", "count:0"), ("a", "count:1")]
 
 
 async def test_a_deadline_is_noticed(journal: Journal) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -24,7 +24,6 @@ from podium.runs.machine import (
     Command,
     DeadlinePassed,
     Input,
-    LinkDown,
     LinkLost,
     Machine,
     Performer,
@@ -80,8 +79,8 @@ class Actor:
         self._state: Any = None
         self._mailbox: deque[Input] = deque()
         self._wake = asyncio.Event()
-        self._link: deque[type[LinkDown | LinkLost]] = deque()
         self._dispatched: dict[str, asyncio.Task[None] | None] = {}  # with what may be cancelled
+        self._settling: dict[str, asyncio.Future[None]] = {}  # by command, for whoever waits for its end
         self._performing: set[asyncio.Task[None]] = set()
         self._ended = False
 
@@ -89,9 +88,21 @@ class Actor:
         self._mailbox.append(what)
         self._wake.set()
 
-    def link(self, what: type[LinkDown | LinkLost]) -> None:
-        self._link.append(what)
-        self._wake.set()
+    @property
+    def state(self) -> Any:
+        """As its machine has it; None before that is known."""
+        return self._state
+
+    def settled(self, command: str) -> asyncio.Future[None]:
+        """See `Conductor.settled`; to be waited for, not to be cancelled: others wait for it too."""
+        future = self._settling.get(command)
+        if future is None:
+            future = asyncio.get_running_loop().create_future()
+            if command in self._dispatched and not self._ended:
+                self._settling[command] = future
+            else:
+                future.set_result(None)
+        return future
 
     async def live(self) -> None:
         """Run to the end of the run. Raises: LeaseLost, when another owner has taken over."""
@@ -103,10 +114,10 @@ class Actor:
                 asyncio.get_running_loop().call_soon(setattr, self, "caught_up", True)
             while not self._ended:
                 await self._next()
-                while self._link and not self._ended:
-                    what = self._link.popleft()(self._clock())
-                    await (self._recover(what) if isinstance(what, LinkLost) else self._take([what]))
-                await self._take(self._drain())
+                inputs, link_lost = self._drain()
+                await self._take(inputs, act=link_lost is None)
+                if link_lost is not None and not self._ended:
+                    await self._recover(link_lost)
         except LeaseLost:
             raise
         except Exception as error:
@@ -114,7 +125,11 @@ class Actor:
             log.exception("run.broken", run=self.run.id)
             await self._write([Event("run.failed", {"error": {"reason": f"Podium itself failed: {error!r}"}})])
         finally:
+            if self._ended:
+                self._settle(list(self._settling))
             await self._stop_performing()
+            for unknown in self._settling.values():
+                unknown.cancel()
 
     async def _replay(self) -> None:
         self._seq = SUBMITTED
@@ -142,8 +157,8 @@ class Actor:
         await self._take([*found.inputs, Recovered(self._clock(), complete=found.complete)])
 
     async def _next(self) -> None:
-        """Return when there is something to do: an input, news of the link, a deadline."""
-        if self._mailbox or self._link:
+        """Return when there is something to do: an input, a deadline."""
+        if self._mailbox:
             return
         self._wake.clear()
         deadline = self._machine.deadline(self._state)
@@ -156,10 +171,15 @@ class Actor:
             if alarm is not None:
                 alarm.cancel()
 
-    def _drain(self) -> list[Input]:
-        inputs = list(self._mailbox)
-        self._mailbox.clear()
-        return inputs
+    def _drain(self) -> tuple[list[Input], LinkLost | None]:
+        """The inputs at hand, up to the news that the link was lost, behind which there is something to find out."""
+        inputs: list[Input] = []
+        while self._mailbox:
+            what = self._mailbox.popleft()
+            if isinstance(what, LinkLost):
+                return inputs, what
+            inputs.append(what)
+        return inputs, None
 
     async def _take(self, inputs: list[Input], *, act: bool = True) -> None:
         """Handle `inputs` and whatever deadline has passed, write what follows, then act."""
@@ -221,13 +241,21 @@ class Actor:
 
     def _act(self) -> None:
         pending = {command.key: command for command in self._machine.pending(self._state)}
-        for key in self._dispatched.keys() - pending.keys():
+        settled = self._dispatched.keys() - pending.keys()
+        for key in settled:
             abandoned = self._dispatched.pop(key)
             if abandoned is not None:
                 abandoned.cancel()
+        self._settle(settled)
         for key, command in pending.items():
             if key not in self._dispatched:
                 self._dispatch(command)
+
+    def _settle(self, commands: Iterable[str]) -> None:
+        for key in commands:
+            future = self._settling.pop(key, None)
+            if future is not None:
+                future.set_result(None)
 
     def _dispatch(self, command: Command) -> None:
         task = asyncio.create_task(self._perform(command), name=f"{self.run.id} {command.key}")

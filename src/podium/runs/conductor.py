@@ -60,6 +60,7 @@ class Conductor:
         self._actors: dict[str, Actor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._lanes: dict[str, deque[str]] = {}
+        self._link_is_down = False
         self._open = True
         self.unwanted: Counter[str] = Counter()
 
@@ -124,6 +125,23 @@ class Conductor:
         actor.tell(what)
         return True
 
+    def state(self, run: str) -> Any:
+        """How an active run stands, for whoever knows its machine; to be looked at only. None of any other."""
+        actor = self._actors.get(run)
+        return None if actor is None else actor.state
+
+    def settled(self, run: str, command: str) -> asyncio.Future[None]:
+        """Done once a command is not pending any more: what came of it is written.
+
+        Cancelled, if that is left to whoever conducts the run next.
+        """
+        actor = self._actors.get(run)
+        if actor is not None:
+            return actor.settled(command)
+        unknown: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        unknown.cancel()
+        return unknown
+
     async def cancel(self, run: str, reason: str = "cancelled by the user") -> Run:
         """Have a run end. Raises: NotFound."""
         found = await self._journal.run(run)
@@ -132,13 +150,15 @@ class Conductor:
 
     def link_down(self) -> None:
         """The bus is away: runs that wait for what comes by it do not count the time."""
+        self._link_is_down = True
         for actor in self._actors.values():
-            actor.link(LinkDown)
+            actor.tell(LinkDown(self._clock()))
 
     def link_lost(self) -> None:
         """The bus was away and is back: every run finds out what it missed."""
+        self._link_is_down = False
         for actor in self._actors.values():
-            actor.link(LinkLost)
+            actor.tell(LinkLost(self._clock()))
 
     async def wait(self, run: str) -> Run:
         """The run once it has ended. Raises: NotFound, LeaseLost."""
@@ -171,8 +191,10 @@ class Conductor:
         self._actors[run.id] = actor
         lane = self._lanes.setdefault(run.lane or run.id, deque())
         lane.append(run.id)
-        if lane[0] == run.id and not under_way:
-            actor.tell(Started(self._clock()))
+        if under_way:
+            self._tell_of_link(actor)
+        elif lane[0] == run.id:
+            self._begin(actor)
         self._tasks[run.id] = asyncio.create_task(self._conduct(actor), name=f"run {run.id}")
 
     async def _conduct(self, actor: Actor) -> None:
@@ -199,7 +221,16 @@ class Conductor:
         if not lane:
             del self._lanes[key]
         elif at_head:
-            self._actors[lane[0]].tell(Started(self._clock()))
+            self._begin(self._actors[lane[0]])
+
+    def _begin(self, actor: Actor) -> None:
+        actor.tell(Started(self._clock()))
+        self._tell_of_link(actor)
+
+    def _tell_of_link(self, actor: Actor) -> None:
+        """To one that goes on from here: what was told before, it did not hear, or not heed."""
+        if self._link_is_down:
+            actor.tell(LinkDown(self._clock()))
 
     async def _performer_release(self, run: Run) -> None:
         try:
