@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -54,6 +55,53 @@ async def test_a_container_has_its_inputs_though_podium_was_killed_while_it_wrot
         assert ended["state"] == "succeeded", ended
         job = (await podium.http.get(f"/api/v1/runs/{run}/jobs/sum")).json()
         assert job["result"] == 7
+
+
+class Pushing:
+    """A service that begins no job twice, and posts the outcome of one until it is taken, or nobody waits for it."""
+
+    def __init__(self, service: Service) -> None:
+        self.url = service.on("/start", self._started)
+        self.told: list[int] = []  # the statuses it was answered, 0 when it was not
+        self._jobs: dict[str, asyncio.Task[None]] = {}
+
+    async def _started(self, seen: Seen, writer: asyncio.StreamWriter) -> None:
+        await says(b"ok")(seen, writer)
+        key, address = seen.headers["idempotency-key"], seen.headers["podium-callback"]
+        if key not in self._jobs:
+            self._jobs[key] = asyncio.create_task(self._push(address))
+
+    async def _push(self, address: str) -> None:
+        async with httpx.AsyncClient(timeout=30) as http:
+            while not self.told or self.told[-1] in (0, 503):
+                try:
+                    self.told.append((await http.post(address, json={"status": "complete", "rows": 3})).status_code)
+                except httpx.TransportError:
+                    self.told.append(0)
+                    await asyncio.sleep(0.05)  # nobody tells when a Podium is back
+
+    async def ended(self) -> None:
+        await asyncio.gather(*self._jobs.values())
+
+
+@pytest.mark.parametrize(
+    ("place", "last"), [("conductor.before_confirm=kill@1", 204), ("conductor.after_append=kill@2", 404)]
+)
+async def test_an_outcome_that_was_posted_is_not_lost_by_a_kill(
+    tmp_path: Path, service: Service, place: str, last: int
+) -> None:
+    pushing = Pushing(service)
+    jobs = {"a": {"http": {"url": pushing.url, "callback": True}}}
+    async with serving(tmp_path, None, **{VARIABLE: place}) as podium:
+        run = (await podium.http.post("/api/v1/runs", json={"jobs": jobs})).json()["id"]
+        assert await podium.ending() == -signal.SIGKILL
+        del podium.env[VARIABLE]
+        await podium.start()
+        assert (await podium.ended(run))["state"] == "succeeded"
+        await pushing.ended()
+        assert (pushing.told[0], pushing.told[-1]) == (0, last)
+        types = [event["type"] async for event in podium.events(run)]
+        assert types.count("job.succeeded") == 1
 
 
 @pytest.fixture

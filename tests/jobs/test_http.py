@@ -218,36 +218,61 @@ class TestPush:
     def kind(self, client, callbacks):
         return HttpService(client, callbacks)
 
-    def pushes(self, callbacks, outcome, *more):
-        async def reply(seen, writer):
-            token = seen.headers["podium-callback"].removeprefix("http://podium/callbacks/")
-            await says(b"ok")(seen, writer)
-            assert [callbacks.deliver(token, each) for each in (outcome, *more)] == [True, *[False] * len(more)]
+    @pytest.fixture
+    def given_back(self):
+        return []
 
-        return reply
+    @pytest.fixture
+    async def pushes(self, callbacks, given_back):
+        written = asyncio.get_running_loop().create_future()
 
-    async def test_what_is_posted_is_the_result(self, kind, callbacks, service):
-        url = service.on("/start", self.pushes(callbacks, {"status": "complete", "n": 1}))
+        def made(*outcomes):
+            async def reply(seen, writer):
+                token = seen.headers["podium-callback"].removeprefix("http://podium/callbacks/")
+                await says(b"ok")(seen, writer)
+                for each in outcomes:
+                    given_back.append(callbacks.deliver(token, each, lambda *of: {("r", "n#1"): written}[of]))
+
+            return reply
+
+        return made
+
+    async def test_what_is_posted_is_the_result(self, kind, pushes, service):
+        url = service.on("/start", pushes({"status": "complete", "n": 1}))
         assert await kind.perform(job({"url": url, "callback": True})) == {"status": "complete", "n": 1}
 
-    async def test_only_the_first_word_counts(self, kind, callbacks, service):
+    async def test_only_the_first_word_counts(self, kind, callbacks, pushes, given_back, service):
         first, second = {"status": "complete"}, {"status": "error"}
-        url = service.on("/start", self.pushes(callbacks, first, second))
+        url = service.on("/start", pushes(first, second))
         assert await kind.perform(job({"url": url, "callback": True})) == first
         assert callbacks.unexpected == 1
+        assert given_back[0] is given_back[1] is not None
 
-    async def test_an_error(self, kind, callbacks, service):
-        url = service.on("/start", self.pushes(callbacks, {"status": "error", "message": "no"}))
+    @pytest.mark.parametrize("ending", [lambda written: written.set_result(None), lambda written: written.cancel()])
+    async def test_it_is_forgotten_once_it_is_written_or_left_to_the_next_podium(self, callbacks, ending):
+        address, told = callbacks.expect(job({}))
+        token = address.removeprefix("http://podium/callbacks/")
+        written = asyncio.get_running_loop().create_future()
+        assert callbacks.deliver(token, {"n": 1}, lambda *_: written) is written
+        assert await told == {"n": 1}
+        assert callbacks.awaits(token)
+        ending(written)
+        await asyncio.wait([written])
+        assert not callbacks.awaits(token)
+        assert callbacks.deliver(token, {"n": 1}, lambda *_: written) is None
+
+    async def test_an_error(self, kind, pushes, service):
+        url = service.on("/start", pushes({"status": "error", "message": "no"}))
         assert (await failure(kind, {"url": url, "callback": True})).reason == "no"
 
     @pytest.mark.parametrize("posted", [{"status": "progress"}, {"other": 1}, [1]])
-    async def test_what_is_no_outcome(self, kind, callbacks, service, posted):
-        url = service.on("/start", self.pushes(callbacks, posted))
+    async def test_what_is_no_outcome(self, kind, pushes, service, posted):
+        url = service.on("/start", pushes(posted))
         await failure(kind, {"url": url, "callback": True})
 
-    async def test_it_is_faster_than_the_next_question(self, kind, callbacks, service):
+    async def test_it_is_faster_than_the_next_question(self, kind, pushes, service):
         progress = {"url": service.on("/progress", GOING), "pause": 3600}
-        url = service.on("/start", self.pushes(callbacks, {"status": "complete", "pushed": True}))
+        url = service.on("/start", pushes({"status": "complete", "pushed": True}))
         result = await kind.perform(job({"url": url, "callback": True, "progress": progress}))
         assert result == {"status": "complete", "pushed": True}
 
@@ -264,11 +289,11 @@ class TestPush:
     async def test_the_address_is_the_same_after_a_restart_and_nobodys_else(self, callbacks):
         again = Callbacks("secret", "http://podium/callbacks/")
         other = Callbacks("other", "http://podium/callbacks/")
-        assert callbacks.expect("r/n/1")[0] == again.expect("r/n/1")[0]
-        assert len({callbacks.expect("r/n/2")[0], other.expect("r/n/1")[0], again.expect("r/n/1")[0]}) == 3
+        assert callbacks.expect(job({}))[0] == again.expect(job({}))[0]
+        assert len({callbacks.expect(job({}, attempt=2))[0], other.expect(job({}))[0], again.expect(job({}))[0]}) == 3
 
     async def test_a_token_that_nobody_waits_for(self, callbacks):
-        assert not callbacks.deliver("x", {})
+        assert callbacks.deliver("x", {}, lambda *_: pytest.fail("nothing is to be settled")) is None
 
     async def test_a_document_that_asks_for_what_cannot_be(self, client):
         with pytest.raises(DocumentRefused, match="callback"):

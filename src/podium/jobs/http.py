@@ -168,7 +168,7 @@ class HttpService:
         """Start it, and have its outcome from whoever is first: the service's word, or our question."""
         if self._callbacks is None:
             raise JobFailed("nothing can be posted to this Podium", final=True)
-        address, told = self._callbacks.expect(job.key)
+        address, told = self._callbacks.expect(job)
         headers = {IDEMPOTENCY_KEY: job.key, CALLBACK: address}
         asking = asyncio.create_task(self._started(job, call, headers))
         try:

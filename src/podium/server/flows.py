@@ -26,6 +26,7 @@ from podium.server.parts import Parts
 from podium.server.story import STATES, Plan, Stories, Story, job_shown
 
 LARGEST_PAGE = 1000
+WRITTEN_WITHIN = 10.0  # seconds, where the database is away: services are not kept for as long as that may be
 
 State = Annotated[str | None, Query(description=f"One of {', '.join(STATES)}.")]
 
@@ -135,10 +136,15 @@ def open_routes(parts: Parts) -> APIRouter:
             told = json.loads(content) if content.strip() else None
         except (ValueError, RecursionError):
             raise DocumentRefused("an outcome is told as JSON") from None
-        if parts.callbacks is not None and not parts.callbacks.awaits(token) and parts.conducting.catching_up:
+        callbacks = parts.callbacks
+        if callbacks is not None and not callbacks.awaits(token) and parts.conducting.catching_up:
             raise Unavailable("Podium has just begun and does not know yet who waits for this", hint="Post it again")
-        if parts.callbacks is None or not parts.callbacks.deliver(token, told):
+        written = None if callbacks is None else callbacks.deliver(token, told, parts.conducting.settled)
+        if written is None:
             raise NotFound("nobody waits for this outcome")
+        await asyncio.wait([written], timeout=WRITTEN_WITHIN)
+        if not written.done() or written.cancelled():
+            raise Unavailable("this outcome is not written down yet", hint="Post it again")
 
     return router
 
