@@ -201,6 +201,23 @@ async def test_nobody_waits_for_a_job_that_comes_back_and_fails_elsewhere(tmp_pa
     ]
 
 
+async def test_a_service_that_hangs_is_told_again(tmp_path: Path, platform: Platform) -> None:
+    """It says `progress` of the first call for ever: to ask on would end no attempt."""
+    get = platform.get
+
+    def hangs_once(path: str, query: dict[str, list[str]]) -> tuple[int, Any]:
+        if path == "data-cleaning/progress" and len(platform.bodies("data-cleaning")) == 1:
+            return 200, {"status": "progress"}
+        return get(path, query)
+
+    platform.get = hangs_once  # type: ignore[method-assign]
+    artifacts = DirectoryArtifacts(tmp_path / "artifacts")
+    async with house(tmp_path / "other", platform, artifacts=artifacts, job_timeout=1.0) as made:
+        run = await made.analysed(playbook(job(1, "dataset", 0, [2]), job(2, "cleaning", 1)))
+        assert run.state is RunState.SUCCEEDED, run.error
+    assert len(platform.bodies("data-cleaning")) == 2
+
+
 async def test_what_a_service_knows_is_not_taken_for_ours_when_another_has_told_it_since(
     at_home: House, platform: Platform
 ) -> None:

@@ -23,6 +23,7 @@ from podium.jobs.http import IDEMPOTENCY_KEY, Progress, Request, Status, begin, 
 from podium.jobs.polling import confirmed
 from podium.jobs.port import Job, JobFailed
 from podium.runs.events import Json
+from podium.runs.machine import DETACHED
 from podium.stores.artifacts import Artifacts
 
 ACCEPT_SECONDS = 300.0  # some services answer only when they have done it
@@ -112,8 +113,13 @@ class Services:
             await self.turns.telling(job, name, id_)
             await self.told(job, which, name, body)
             await self.turns.told(job, name, id_)
-        with _for_good():
-            said = await follow(self._client, progress, Status(), note=job.note)
+        try:
+            with _for_good():
+                said = await follow(self._client, progress, Status(), note=job.note)
+        except asyncio.CancelledError as error:
+            if error.args != (DETACHED,):  # it may hang, and would for whoever asked on
+                await self.turns.untold(name, id_)
+            raise
         return said if isinstance(said, dict) else {}
 
     async def told(self, job: Job, which: Which, name: str, body: Json) -> None:
