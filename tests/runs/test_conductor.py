@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from podium.errors import Conflict, DocumentRefused, NotFound, Unavailable
+from podium.errors import Conflict, DocumentRefused, JournalDamaged, NotFound, Unavailable
 from podium.runs.conductor import Conductor
 from podium.runs.events import Event, RunState
 from podium.runs.journal import Journal
@@ -269,6 +269,24 @@ async def test_a_long_run_is_replayed_from_a_snapshot(journal: Journal, monkeypa
     await after.wait("a")
     assert (await types(journal, "a")).count("counted") == 26
     assert applied < 20
+
+
+async def test_a_snapshot_of_another_shape_ends_no_run(journal: Journal) -> None:
+    class Newer(CountingMachine):
+        def load(self, document: Any, snapshot: Any) -> Any:
+            raise JournalDamaged("a snapshot has a shape this version does not know")
+
+    before = conductor(journal, CountingPerformer(never=frozenset({"count:2"})))
+    await before.submit(counting("a", 4))
+    position = 0
+    while (await types(journal, "a")).count("counted") < 2:
+        position = await journal.wait_beyond(position)
+    await before.close()
+    await journal.snapshot("a", 4, {"shape": 99})
+    after = conductor(journal, CountingPerformer(), Newer())
+    await after.start()
+    assert (await after.wait("a")).state is RunState.SUCCEEDED
+    assert (await types(journal, "a")).count("counted") == 4
 
 
 async def test_a_lost_link_has_every_run_recover(journal: Journal) -> None:

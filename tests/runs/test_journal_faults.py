@@ -18,6 +18,7 @@ from podium.errors import JournalDamaged, NotFound, Unavailable
 from podium.runs import writer
 from podium.runs.events import Event, Submission
 from podium.runs.journal import Journal
+from podium.runs.records import checksum
 from tests.parts.postgres import PostgreSQL
 
 MARK = "here-is-the-mark"
@@ -78,6 +79,14 @@ async def test_a_missing_event_is_found_and_named(database_url: str, gone: int, 
         await change(journal, f"DELETE FROM events WHERE position = {gone}")  # noqa: S608 - our own words
         with pytest.raises(JournalDamaged, match=f"event {missing} of run 'a' is missing"):
             assert [one async for one in journal.replay("a")] == []
+
+
+async def test_a_snapshot_that_was_written_wrongly_is_left_out(database_url: str) -> None:
+    await written(database_url)
+    async with opened(database_url) as journal:
+        data = '{1:"x"}'
+        await change(journal, f"UPDATE snapshots SET data = '{data}', checksum = {checksum('a', data)}")  # noqa: S608
+        assert await journal.latest_snapshot("a") is None
 
 
 async def test_a_changed_run_document_or_snapshot_is_found(database_url: str) -> None:

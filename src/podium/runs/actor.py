@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from podium.errors import LeaseLost, PodiumError, Unavailable
+from podium.errors import JournalDamaged, LeaseLost, PodiumError, Unavailable
 from podium.runs import failpoints
 from podium.runs.events import Event, Recorded, Run
 from podium.runs.journal import Journal
@@ -134,18 +134,28 @@ class Actor:
     async def _replay(self) -> None:
         self._seq = SUBMITTED
         new = self.run.seq == SUBMITTED
-        snapshot = None if new else await self._journal.latest_snapshot(self.run.id)
-        if snapshot is None:
+        if new or not await self._load():
             self._state = self._machine.initial(self._document)
-        else:
-            self._seq, dumped = snapshot
-            self._snapshot_due = self._seq + SNAPSHOT_EVERY
-            self._state = self._machine.load(self._document, dumped)
         if new:
             return
         async for recorded in self._journal.replay(self.run.id, after_seq=self._seq):
             self._seq = recorded.seq
             self._state = self._machine.apply(self._state, recorded.event)
+
+    async def _load(self) -> bool:
+        """Whether there is a snapshot to go on from; with one of another shape the replay only takes longer."""
+        snapshot = await self._journal.latest_snapshot(self.run.id)
+        if snapshot is None:
+            return False
+        seq, dumped = snapshot
+        try:
+            self._state = self._machine.load(self._document, dumped)
+        except JournalDamaged as error:
+            log.warning("run.snapshot_left_out", run=self.run.id, reason=str(error))
+            return False
+        self._seq = seq
+        self._snapshot_due = seq + SNAPSHOT_EVERY
+        return True
 
     async def _recover(self, why: Input) -> None:
         await self._take([why], act=False)

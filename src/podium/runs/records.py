@@ -51,7 +51,8 @@ def _pieces(value: Any, where: str, levels: int) -> Iterator[str]:
         yield encode(value, where)
     elif isinstance(value, dict):
         for number, (key, each) in enumerate(value.items()):
-            yield f"{',' if number else '{'}{encode(key, where)}:"
+            named = encode({key: 0}, where)[1:-2]  # with the colon; a key that is no text becomes one
+            yield f"{',' if number else '{'}{named}"
             yield from _pieces(each, where, levels - 1)
         yield "}"
     else:
@@ -130,7 +131,10 @@ def read_json(data: str, expected: int, run: str, what: str) -> Json:
     """Raises: JournalDamaged."""
     if checksum(run, data) != expected:
         raise JournalDamaged(f"the {what} of run {run!r} is not what was written", hint=RESTORE)
-    value: Json = json.loads(data)
+    try:
+        value: Json = json.loads(data)
+    except ValueError:
+        raise JournalDamaged(f"the {what} of run {run!r} cannot be read", hint=RESTORE) from None
     return value
 
 
