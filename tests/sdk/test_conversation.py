@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,43 @@ async def test_a_repeated_step_that_waits_goes_on_without_what_is_lost(so: Orche
         assert so.hear() == (NET1, data("ec1", 1011.0, 1)), "what was sent is sent again"
         assert so.hear() == (NET2, data("ec2", 1001.0, 1))
         assert so.hear() == (so.from_model("CalculationsDone"), number(1, 1))
+
+
+async def test_who_waits_says_so_and_takes_it_back_when_it_calculates(so: Orchestrator, tmp_path: Path) -> None:
+    hold = tmp_path / "hold"
+    hold.touch()
+    with model(so, "connection", PARAMETER_HOLD=str(hold)):
+        parameterize(so, versions=[1, 2])
+        so.say(so.step_for_all, so.step(1))
+        waiting = so.from_model("StillWaiting")
+        assert so.hear() == (waiting, number(1, 1) + text(2, "panels-1") + text(2, "panels-2"))
+        so.panel("pv1", data("pv1", 5.0, 1))
+        assert so.hear() == (waiting, number(1, 1)), "it calculates now, however long"
+        hold.unlink()
+        assert so.hear() == (NET1, data("ec1", 1011.0, 1))
+        assert so.hear() == (waiting, number(1, 1) + text(2, "panels-2"))
+        so.panel("pv2", data("pv2", 7.0, 1))
+        assert so.hear() == (waiting, number(1, 1))
+        assert so.hear() == (NET2, data("ec2", 1015.0, 1))
+        assert so.hear() == (so.from_model("CalculationsDone"), number(1, 1))
+
+
+async def test_who_waits_says_so_whatever_else_comes(so: Orchestrator) -> None:
+    heard = threading.Event()
+
+    def drip() -> None:
+        while not heard.wait(0.2):
+            so.panel("pv1", data("pv1", 5.0, 1))
+
+    with model(so, "connection"), ThreadPoolExecutor(1) as drops:
+        parameterize(so, versions=[1, 2])
+        so.say(so.step_for_all, so.step(1))
+        dripping = drops.submit(drip)
+        try:
+            assert so.hear(so.from_model("StillWaiting"))[1] == number(1, 1) + text(2, "panels-2")
+        finally:
+            heard.set()
+        dripping.result()
 
 
 async def test_values_of_models_that_are_not_due_hold(so: Orchestrator) -> None:

@@ -77,6 +77,11 @@ class Model:
         """Whether the present step is calculated to the end."""
         return not self._open
 
+    @property
+    def ready(self) -> bool:
+        """Whether there is something that `calculate` would calculate."""
+        return bool(self._ready)
+
     def results(self) -> Iterator[tuple[EsdlObject, Mapping[str, float]]]:
         """What was calculated in the present step, by object. Lists are left out."""
         for esdl_id, fields in self._results.items():

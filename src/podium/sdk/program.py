@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -31,7 +32,7 @@ from podium.sdk.service import CalculationService
 
 log = logging.getLogger("podium.sdk")
 
-PATIENCE_SECONDS = 2.0  # after so long without its inputs, a step says what it waits for; then after twice as long
+PATIENCE_SECONDS = 2.0  # so long after its beginning, a step says what it waits for; then after twice as long
 TERMINATED = 128 + signal.SIGTERM
 
 
@@ -67,7 +68,8 @@ class Program:
         self._parameters: ModelParameters | None = None
         self._model: Model | None = None
         self._answered = True  # the present step, or there is none
-        self._patience = PATIENCE_SECONDS
+        self._be_patient()
+        self._complained = False  # to the orchestrator, that the present step waits
         self._interruptible = False
         self._terminating = False
 
@@ -111,11 +113,13 @@ class Program:
     def _next(self) -> Received | Restored:
         """The next thing to handle. Raises: LinkProblem, _Terminated."""
         while not self._terminating:
-            item = self._link.receive(timeout=None if self._answered else self._patience)
+            left = self._complains_at - time.monotonic()
+            item = self._link.receive(timeout=None if self._answered else max(left, 0.0))
             if item is not None:
                 return item
             if not self._terminating:
                 self._patience *= 2
+                self._complains_at = time.monotonic() + self._patience
                 self._say_what_is_missing()
                 self._say_still_waiting()
         raise _Terminated
@@ -184,7 +188,8 @@ class Program:
             model.observe(step)
             self._answered = True
             return
-        self._answered, self._patience = False, PATIENCE_SECONDS
+        self._answered, self._complained = False, False
+        self._be_patient()
         model.begin(step)
         self._calculate(model)
 
@@ -211,6 +216,8 @@ class Program:
 
     def _calculate(self, model: Model) -> None:
         """Go as far as the inputs allow, and answer the step when all is done."""
+        if self._complained and model.ready:
+            self._take_back(model)
         for datum in self._ended_by_sigterm(model.calculate()):
             self._send(datum)
         if not model.done:
@@ -299,6 +306,17 @@ class Program:
         if self._numbered and self._model is not None and (models := self._model.missed()):
             message = pb.StillWaiting(time_step_nr=self._model.step.number, models=models)
             self._tell_simulator("StillWaiting", message)
+            self._complained = True
+
+    def _take_back(self, model: Model) -> None:
+        """Who calculates waits for nobody, and is at fault itself if that never ends."""
+        self._tell_simulator("StillWaiting", pb.StillWaiting(time_step_nr=model.step.number))
+        self._complained = False
+        self._be_patient()
+
+    def _be_patient(self) -> None:
+        self._patience = PATIENCE_SECONDS
+        self._complains_at = time.monotonic() + self._patience
 
     def _answer_ping(self, payload: bytes, pong: str) -> None:
         """In whatever thread drives the link."""

@@ -124,6 +124,14 @@ class TestHeldUp:
         assert error["reason"].endswith("from a-1, b-1, c-1, which wait for each other")
         assert "previous" in error["hint"]
 
+    def test_who_takes_it_back_is_silent_itself(self):
+        run = self.stuck()
+        run.feed(StillWaiting, "b-1", 1, frozenset())
+        run.feed(StillWaiting, "a-1", 1, frozenset({"b-1"}))
+        run.wait()
+        reason = run.last.data["error"]["reason"]
+        assert reason == "no answer to step 1 of 3 within 60 s from b-1, for which a-1, c-1 wait"
+
     def test_what_is_said_of_another_step_says_nothing(self):
         run = self.stuck()
         assert run.feed(StillWaiting, "a-1", 2, frozenset({"b-1"})) == []
