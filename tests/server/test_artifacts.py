@@ -14,6 +14,7 @@ import pytest
 
 from podium.dialects.port import Kept, Kind
 from podium.runs.events import Event, Json, Run, Submission
+from podium.server.flows import LARGEST_PAGE_OF_RESULTS, PAGE_BYTES
 from podium.server.story import Stories
 from podium.stores.artifacts_directory import DirectoryArtifacts
 from tests.runs.counting import CountingMachine
@@ -141,3 +142,24 @@ async def test_a_run_without_any_says_so(house: House, http: httpx.AsyncClient) 
 async def test_jobs_are_told_with_what_they_returned(analysis: str, http: httpx.AsyncClient) -> None:
     found = (await http.get(f"/api/v1/runs/{analysis}/jobs?results=true")).json()["jobs"]
     assert {job["job"]: job["result"] for job in found} == {"1": {}, "2": {"path": "metis/analysis-a/cleaned-2"}}
+
+
+async def test_a_page_of_results_ends_where_it_would_get_too_large(house: House, http: httpx.AsyncClient) -> None:
+    house.dialect.kinds = {**house.dialect.kinds, "test.flow": Kind("test.flow", CountingMachine(), house.performer)}
+    count, each = 2 * LARGEST_PAGE_OF_RESULTS, "x" * 100_000
+    jobs = {str(number): {"kind": "test.dataset"} for number in range(count)}
+    await house.journal.submit(Submission("many", "test.flow", "many", {"flow": {"jobs": jobs}}))
+    done = [Event("job.succeeded", {"job": name, "attempt": 1, "at": 1.0, "result": each}) for name in jobs]
+    await house.journal.append("many", [Event("run.started", {"jobs": count, "at": 0.0}), *done])
+    found: list[str] = []
+    offset: int | None = 0
+    while offset is not None:
+        answer = await http.get(f"/api/v1/runs/many/jobs?results=true&limit=1000&offset={offset}")
+        assert len(answer.content) < PAGE_BYTES + 100_000
+        found += [job["job"] for job in answer.json()["jobs"]]
+        offset = answer.json()["next"]
+    assert found == [*jobs]
+    large = [{"job": "1", "attempt": 1, "at": 2.0, "result": "x" * 2 * PAGE_BYTES}]
+    await house.journal.append("many", [Event("job.succeeded", data) for data in large])
+    [one] = (await http.get("/api/v1/runs/many/jobs?results=true&offset=1")).json()["jobs"]
+    assert (one["job"], len(one["result"])) == ("1", 2 * PAGE_BYTES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -25,7 +25,8 @@ from podium.server.doorway import TRUSTED
 from podium.server.parts import Parts
 from podium.server.story import STATES, Plan, Stories, Story, job_shown
 
-LARGEST_PAGE = 1000
+LARGEST_PAGE, LARGEST_PAGE_OF_RESULTS = 1000, 100
+PAGE_BYTES = 4 << 20  # of results, as JSON
 WRITTEN_WITHIN = 10.0  # seconds, where the database is away: services are not kept for as long as that may be
 
 State = Annotated[str | None, Query(description=f"One of {', '.join(STATES)}.")]
@@ -58,12 +59,14 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
     ) -> dict[str, Json]:
         found, plan, _ = await graph(run)
         wanted = await stories.jobs(found, state)
-        end = offset + limit
-        page: list[Json] = [*wanted[offset:end]]
+        page = wanted[offset : offset + (min(limit, LARGEST_PAGE_OF_RESULTS) if results else limit)]
+        shown: list[Json] = [*page]
         if results:
-            returned = await stories.results(found, {str(job["job"]) for job in wanted[offset:end]})
-            page = [{**job, "result": returned[name]} for job in wanted[offset:end] if (name := job["job"]) in returned]
-        return {"jobs": page, "next": end if len(wanted) > end else None, "total": len(plan.jobs)}
+            returned = await stories.results(found, {str(job["job"]) for job in page})
+            page = page[: _room([returned.get(str(job["job"])) for job in page])]
+            shown = [{**job, "result": returned[name]} for job in page if (name := job["job"]) in returned]
+        end = offset + len(page)
+        return {"jobs": shown, "next": end if len(wanted) > end else None, "total": len(plan.jobs)}
 
     @router.get("/runs/{run}/jobs/{node}", summary="A job, or one item of it (`train[3]`): what it is told, its result")
     async def job(run: str, node: str) -> dict[str, Json]:
@@ -147,6 +150,16 @@ def open_routes(parts: Parts) -> APIRouter:
             raise Unavailable("this outcome is not written down yet", hint="Post it again")
 
     return router
+
+
+def _room(results: Sequence[Json]) -> int:
+    """How many of the first go on one page: at least one, however large."""
+    size = 0
+    for count, result in enumerate(results):
+        size += len(json.dumps(result))
+        if count and size > PAGE_BYTES:
+            return count
+    return len(results)
 
 
 def _restart(content: bytes) -> Restart:
