@@ -133,6 +133,13 @@ class TestContainer:
         with pytest.raises(JobFailed, match="cannot be read"):
             await kind.perform(job(python(f"os.symlink({str(tmp_path / 'secret')!r}, os.environ['PODIUM_RESULT'])")))
 
+    @pytest.mark.parametrize("made", ["os.mkfifo", "os.mkdir"])
+    async def test_a_result_that_is_no_file(self, kind, made):
+        code = f"import os; {made}(os.environ['PODIUM_RESULT'])"
+        with pytest.raises(JobFailed, match="it is done, but its result ") as caught:
+            await kind.perform(job(python(code)))
+        assert caught.value.final
+
     async def test_cancelled_it_is_removed(self, kind, backplane, line):
         task = asyncio.create_task(kind.perform(job(python(line.code))))
         (pid,) = await line.pids()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ from podium.runs.events import Json
 from podium.runs.machine import DETACHED
 
 log = structlog.get_logger()
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe that a model put there must not stop us
 
 OF_RUN, OF_JOB, OURS = (
     "simulation_id",
@@ -128,7 +131,9 @@ def _write(file: Path, content: Json) -> None:
 def _read(file: Path) -> Json:
     """Raises: JobFailed."""
     try:
-        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), "rb") as opened:
+        with open(file, "rb", opener=lambda path, _: os.open(path, _READ)) as opened:
+            if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+                raise JobFailed("it is done, but its result is no file", final=True)
             content = opened.read(RESULT_BYTES + 1)
         if len(content) > RESULT_BYTES:
             problem = f"it is done, but its result has more than {RESULT_BYTES} bytes"
