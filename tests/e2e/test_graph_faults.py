@@ -27,6 +27,14 @@ inputs = json.load(open(os.environ["PODIUM_INPUTS"]))["inputs"]
 json.dump(sum(inputs["rows"]["rows"]), open(os.environ["PODIUM_RESULT"], "w"))
 """
 
+ODD = """
+class Kind:
+    def check(self, call):
+        call["licence"]
+
+    async def perform(self, job): ...
+"""
+
 
 def models(directory: Path) -> Path:
     """A models file with one that writes rows, and one that adds up those of the job before it."""
@@ -106,12 +114,13 @@ async def test_an_outcome_that_was_posted_is_not_lost_by_a_kill(
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """A package with a kind of job that raises when it is imported."""
+    """A package with a kind of job that raises when it is imported, and one that does when it is asked."""
     site = tmp_path / "site"
     about = site / "strange_kinds-1.0.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: strange-kinds\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[podium.jobs]\nstrange = strange_kinds:Kind\n")
+    (about / "entry_points.txt").write_text("[podium.jobs]\nstrange = strange_kinds:Kind\nodd = odd_kinds:Kind\n")
+    (site / "odd_kinds.py").write_text(ODD)
     (site / "strange_kinds.py").write_text("raise RuntimeError('no licence')\n")
     return site
 
@@ -128,6 +137,10 @@ async def test_a_kind_of_another_package_that_is_broken_stops_nothing_else(tmp_p
         answer = await podium.http.post("/api/v1/runs", json={"jobs": {"a": {"strange": {}}}})
         assert answer.status_code == 422
         assert why in answer.text
+        for how in ("runs", "validate"):
+            answer = await podium.http.post(f"/api/v1/{how}", json={"jobs": {"a": {"odd": {}}}})
+            assert answer.status_code == 422
+            assert "the kind 'odd' of the package strange-kinds itself failed: KeyError: 'licence'" in answer.text
         good = {"jobs": {"a": {"message": {"publish": {"topic": "done"}}}}}
         submitted = await podium.http.post("/api/v1/runs", json=good)
         assert (await podium.ended(submitted.json()["id"]))["state"] == "succeeded"
