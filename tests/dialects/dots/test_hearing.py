@@ -19,6 +19,7 @@ from podium.engines.simulation.messages import (
     StillWaiting,
 )
 from podium.runs.machine import Input
+from podium.sdk import lifecycle_pb2 as pb
 
 NOW = 1000.0
 
@@ -91,6 +92,25 @@ def test_parameters_that_cannot_be_met_fail_the_model(golden: str, reason: str) 
         assert heard is not None
         assert isinstance(heard[1], ModelFailed)
         assert reason in heard[1].reason
+
+
+def test_what_a_model_declares_has_bounds() -> None:
+    ear, long = Ear(Counter()), "x" * 100_000
+    topic = "/lifecycle/model/dots-so/s/m-1/Parameterized"
+    said = pb.Parameterized(protocol_version=2)
+    said.calculations.add(name=long, period_seconds=900)
+    for _ in range(200):
+        said.units.add(measurement=long, field=long, unit=long)
+    heard = ear.hear(topic, said.SerializeToString(), NOW)
+    short = "x" * 200
+    assert heard == (
+        "s",
+        Parameterized(NOW, "m-1", 2, (Calculation(short, 900),), ((short, short, "x" * 40),) * 100),
+    )
+    for _ in range(1000):
+        said.calculations.add(name="x", period_seconds=900)
+    heard = ear.hear(topic, said.SerializeToString(), NOW)
+    assert heard == ("s", ModelFailed(NOW, "m-1", "it declares more than 1000 calculations"))
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,11 @@ class TestHeldUp:
         reason = run.last.data["error"]["reason"]
         assert reason == "no answer to step 1 of 3 within 60 s from b-1, for which a-1, c-1 wait"
 
+    def test_only_models_of_the_run_are_kept(self):
+        run = self.stuck()
+        run.feed(StillWaiting, "c-1", 1, frozenset({"b-1", "x" * 10_000, "a-1"}))
+        assert run.events[-1].data["models"] == ["a-1", "b-1"]
+
     def test_what_is_said_of_another_step_says_nothing(self):
         run = self.stuck()
         assert run.feed(StillWaiting, "a-1", 2, frozenset({"b-1"})) == []

@@ -90,6 +90,16 @@ def test_both_versions_in_one_run():
     assert next(event for event in run.journal if event.type == "models.parameterized").data["versions"] == {"b-1": 2}
 
 
+def test_units_on_which_models_do_not_agree_are_left_out_and_told():
+    run = Driver("a-1", "b-1", "c-1")
+    run.ready()
+    for model, unit in (("a-1", "W"), ("b-1", "kW"), ("c-1", "W")):
+        run.feed(Parameterized, model, 2, (), (("pv", "power", unit), ("pv", "price", "EUR"), (model, "load", unit)))
+    data = next(event for event in run.journal if event.type == "models.parameterized").data
+    assert data["units"] == {"pv": {"price": "EUR"}, "a-1": {"load": "W"}, "b-1": {"load": "kW"}, "c-1": {"load": "W"}}
+    assert data["clashes"] == [["pv", "power", "W", "kW"]]
+
+
 def test_a_model_is_stepped_when_one_of_its_calculations_is_due():
     run = Driver("a-1", "b-1", steps=8)
     fast, slow = Calculation("fast", 1800), Calculation("slow", 3600, 900)

@@ -30,7 +30,8 @@ log = structlog.get_logger()
 
 LONGEST_REASON = 10_000
 LAST_LINES = 30
-MOST_UNITS, LONGEST_UNIT = 100, 40  # of a model; a unit is a few letters
+# What a model declares goes into the journal. A unit is a few letters.
+MOST_CALCULATIONS, MOST_UNITS, LONGEST_NAME, LONGEST_UNIT = 1000, 100, 200, 40
 LOGGED_EACH = 100  # drops for one reason that are logged one by one; then only when their number has doubled
 
 Heard = tuple[str, Input]  # the run that is told, and what
@@ -110,10 +111,17 @@ def _parameterized(model: str, payload: bytes, now: float) -> Input:
     if version not in wire.VERSIONS:
         offered = " and ".join(map(str, wire.VERSIONS))
         return ModelFailed(now, model, f"it speaks version {version} of the protocol; offered are {offered}")
-    calculations = tuple(Calculation(one.name, one.period_seconds, one.offset_seconds) for one in said.calculations)
+    if len(said.calculations) > MOST_CALCULATIONS:
+        return ModelFailed(now, model, f"it declares more than {MOST_CALCULATIONS} calculations")
+    calculations = tuple(
+        Calculation(one.name[:LONGEST_NAME], one.period_seconds, one.offset_seconds) for one in said.calculations
+    )
     if any(one.period_seconds == 0 for one in calculations):
         return ModelFailed(now, model, "it declares a calculation with a period of 0 s")
-    units = tuple((one.measurement, one.field, one.unit[:LONGEST_UNIT]) for one in said.units[:MOST_UNITS])
+    units = tuple(
+        (one.measurement[:LONGEST_NAME], one.field[:LONGEST_NAME], one.unit[:LONGEST_UNIT])
+        for one in said.units[:MOST_UNITS]
+    )
     return Parameterized(now, model, version, calculations, units)
 
 

@@ -114,21 +114,32 @@ def _all_parameterized(
     calculations = {model: told.calculations for model, told in parameters.items() if told.calculations}
     first = state.scheduled(without, rhythms(calculations, state.plan.step_seconds)).next(0, state.plan.steps)
     data = {"at": now, "versions": versions, "calculations": calculations, "skipped": first - 1}
-    if units := _units(parameters.values()):
+    units, clashes = _units(parameters.values())
+    if units:
         data["units"] = units
+    if clashes:
+        data["clashes"] = clashes
     begun = Event("models.parameterized", data), Event("run.running", {"at": now})
     if first > state.plan.steps:
         return *begun, *end(state, now, RunState.SUCCEEDED, without=without)
     return begun
 
 
-def _units(told: Iterable[Told]) -> dict[str, dict[str, str]]:
-    """By measurement and field: many models have the same."""
+def _units(told: Iterable[Told]) -> tuple[dict[str, dict[str, str]], list[list[str]]]:
+    """By measurement and field: many models have the same. And those that models do not agree on, with both."""
     units: dict[str, dict[str, str]] = {}
+    clashes: dict[tuple[str, str], list[str]] = {}
     for each in told:
         for measurement, name, unit in each.units:
-            units.setdefault(measurement, {})[name] = unit
-    return units
+            first = units.setdefault(measurement, {}).setdefault(name, unit)
+            if first != unit:
+                clashes.setdefault((measurement, name), [measurement, name, first, unit])
+    agreed = {
+        measurement: fields
+        for measurement, declared in units.items()
+        if (fields := {name: unit for name, unit in declared.items() if (measurement, name) not in clashes})
+    }
+    return agreed, list(clashes.values())
 
 
 def _answered(state: State, what: Answered) -> Verdict:
@@ -155,7 +166,7 @@ def _answered(state: State, what: Answered) -> Verdict:
 def _still_waiting(state: State, what: StillWaiting) -> Verdict:
     if state.phase is not Phase.STEPPING or what.number != state.step or what.model not in state.live.waiting:
         return "this step is not waited for"
-    return (Event("model.held_up", {"model": what.model, "models": sorted(what.models)}, transient=True),)
+    return (Event("model.held_up", {"model": what.model, "models": list(state.in_order(what.models))}, transient=True),)
 
 
 def _step_finished(
