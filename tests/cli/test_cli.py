@@ -89,6 +89,10 @@ async def test_a_document_that_is_refused(podium: Terminal, command: str) -> Non
         (("cancel", "none"), "nothing has run here yet"),
         (("models", "add", "pv:1", "--parameters", "{"), "--parameters"),
         (("new", "service", "Not A Name"), "Not A Name"),
+        (
+            ("new", "service", "mine", "--directory", "other.json"),
+            "other.json/mine: it cannot be written: not a directory",
+        ),
         (("nonsense",), "nonsense"),
     ],
 )
@@ -166,6 +170,7 @@ async def test_what_has_run_can_be_looked_at_with_nothing_running(podium: Termin
     assert (await podium("logs", run, "none")).code == 2
     assert "no results" in (await podium("results", run)).err
     assert (await podium("results", run, "--csv", "out")).code == 2
+    assert "a plot is drawn as PNG only. Call it x.png" in (await podium("results", run, "--plot", "x.pdf")).err
     assert (await podium("status", "none")).code == 2
     assert (await podium("events", run, "--follow")).code == 2  # nobody is there who could tell more
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import httpx
 import pytest
 
 from podium.cli.client import BASE, Client
-from podium.cli.results import SHORT, _save, _shorten, where
+from podium.cli.results import SHORT, _save, _shorten, _unpack, where
+from podium.cli.run import write
 from podium.cli.screen import out
 from podium.errors import Conflict, Unavailable
 
@@ -79,3 +82,16 @@ async def test_half_an_artifact_is_not_kept(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         await saved(tmp_path, lambda path: httpx.Response(200, stream=Torn()), "metis/a")
     assert list((tmp_path / "metis").iterdir()) == []
+
+
+def test_files_that_cannot_be_written_are_told_by_name(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("pv.csv", "time,value")
+    for directory in (tmp_path / "file", tmp_path / "file" / "under"):
+        with pytest.raises(Conflict, match="cannot be written") as refused:
+            _unpack(packed.getvalue(), directory)
+        assert refused.value.where == str(directory)
+    with pytest.raises(Conflict, match="cannot be written: is a directory"):
+        write(tmp_path, b"a plot")

@@ -111,6 +111,7 @@ async def test_the_example_and_again_with_another_price(podium: Terminal) -> Non
     returned = await podium("results", run["id"], "--json")
     assert returned.json["jobs"]["report"] == first["report"]
     assert f'"cost": {first["report"]["cost"]}' in (await podium("results", run["id"])).out
+    assert "--json prints what they returned" in (await podium("results", run["id"], "--csv", "out")).err
 
     edit = ("--from", "prices", "--edit", "prices.arguments.night=0.5")
     again = await podium("restart", run["id"], *edit, "--json")

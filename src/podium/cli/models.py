@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from podium.cli import options
-from podium.cli.screen import as_json, moment, out, say
+from podium.cli.screen import as_json, moment, out, say, written
 from podium.cli.serve import run_loop
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def new(
     from podium.sdk.scaffold import ScaffoldRefused, create
 
     try:
-        files = create(kind, name, directory)
+        with written(directory / name):
+            files = create(kind, name, directory)
     except ScaffoldRefused as error:
         raise DocumentRefused(str(error)) from None
     for file in files:

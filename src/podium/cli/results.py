@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote, urlsplit
 import typer
 
 from podium.cli import options
-from podium.cli.screen import as_json, say, summary
+from podium.cli.screen import as_json, say, summary, written
 from podium.cli.serve import run_loop
 from podium.errors import Conflict, NotFound
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from podium.settings import Settings
 
 SHORT = 120  # characters of a result
+OF_JOBS = "--json prints what they returned, --artifacts DIRECTORY writes what they left"
 PAGE = 50  # jobs whose results are asked for at once: each may be large
 
 
@@ -61,6 +62,11 @@ async def _results(
     async with anybody(settings, at_results=True) as client:
         run = await named(client, run)
         path = f"/api/v1/runs/{run}"
+        of_jobs = "jobs" in (await client.run(run)).get("progress", {})
+        if of_jobs and (csv or parquet or plot):
+            raise Conflict("jobs have no values in time that could be written or drawn", where=run, hint=OF_JOBS)
+        if plot is not None and plot.suffix != ".png":
+            raise Conflict("a plot is drawn as PNG only", where=str(plot), hint=f"Call it {plot.with_suffix('.png')}")
         if csv is not None:
             _unpack((await client.get(f"{path}/results", format="csv")).content, csv)
         if parquet is not None:
@@ -73,7 +79,7 @@ async def _results(
         if csv or parquet or plot or artifacts:
             return
         found: dict[str, Any] = await client.json(f"{path}/results", limit=1000 if json else 0)
-        if "jobs" in (await client.run(run)).get("progress", {}):
+        if of_jobs:
             found |= await client.json(f"{path}/artifacts")
             if json or not found["artifacts"]:
                 found["jobs"] = await _returned(client, path)
@@ -170,7 +176,7 @@ def _place(store: str, folder: str) -> str:
 
 
 def _unpack(content: bytes, directory: Path) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+    with written(directory), zipfile.ZipFile(io.BytesIO(content)) as archive:
+        directory.mkdir(parents=True, exist_ok=True)
         for name in archive.namelist():
             say(archive.extract(name, directory))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from podium.errors import Conflict
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,6 +57,15 @@ def say(text: str = "") -> None:
     from rich.text import Text
 
     err().print(Text(text))
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Where files are written that somebody named. Raises: Conflict, when there is no place for them."""
+    try:
+        yield
+    except OSError as error:
+        raise Conflict(f"it cannot be written: {(error.strerror or '').lower()}", where=str(path)) from None
 
 
 def escape(text: str) -> str:
