@@ -104,6 +104,13 @@ def _started(data: Data) -> str:
     return f"started: {_counted(data['models'], 'model')}, {_counted(data['steps'], 'step')}"
 
 
+def _parameterized(data: Data) -> str:
+    clashes = ", ".join(
+        f"{measurement} {name} ({one} and {other})" for measurement, name, one, other in data.get("clashes", ())
+    )
+    return f"models have taken their parameters{f'; they do not agree on the unit of {clashes}' if clashes else ''}"
+
+
 def _resumed(data: Data) -> str:
     return f"resumed: Podium was away for {duration(data['down'])}" if "down" in data else "resumed after the pause"
 
@@ -128,7 +135,7 @@ _WORDS: Mapping[str, Callable[[Data], str]] = {
     "model.failed": lambda data: f"failed{_reason(data)}",
     "model.lost": lambda data: f"goes on without model {data.get('model')}: {data.get('reason')}",
     "models.deployed": lambda _: "models deployed",
-    "models.parameterized": lambda _: "models have taken their parameters",
+    "models.parameterized": _parameterized,
     "models.ready": lambda _: "models ready",
     "run.cancelled": lambda data: f"cancelled{_reason(data)}",
     "run.ending": lambda data: f"ending{_reason(data)}",
