@@ -19,7 +19,8 @@ from podium.runs.failpoints import VARIABLE
 from podium.runs.journal import Journal
 
 KILLS = int(os.environ.get("PODIUM_TEST_KILLS", "2"))  # at each place, beside that when it is first come by
-WIDTH = 500
+WHOLE = 8  # of such kills, and a thousand jobs run
+WIDTH = 1000 if KILLS >= WHOLE else 500
 PLACES = {  # and how often at least it is come by, whatever is written at once
     "journal.before_submit": 1,
     "journal.after_submit": 1,
@@ -44,7 +45,7 @@ def conduct(directory, failpoint):
     return subprocess.run(command, env={**os.environ, VARIABLE: failpoint}, timeout=120, check=False).returncode
 
 
-@pytest.mark.timeout(120 + 30 * KILLS)
+@pytest.mark.timeout(120 + 60 * KILLS)
 @pytest.mark.parametrize("place", PLACES)
 async def test_a_graph_outlives_its_conductor(tmp_path, place):
     luck = random.Random(place)
