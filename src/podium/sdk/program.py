@@ -68,7 +68,7 @@ class Program:
         self._parameters: ModelParameters | None = None
         self._model: Model | None = None
         self._answered = True  # the present step, or there is none
-        self._be_patient()
+        self._patience, self._complains_at = PATIENCE_SECONDS, 0.0
         self._complained = False  # to the orchestrator, that the present step waits
         self._interruptible = False
         self._terminating = False

@@ -103,6 +103,18 @@ def test_a_service_may_have_variables_of_its_own(given: Any) -> None:
     assert kept["additional_env_variable"] == [{"name": "COLOUR", "value": "1"}]
 
 
+def test_null_for_a_list_is_an_empty_one() -> None:
+    posted = content(calculation_services=[service(additional_env_variable=None, calculations=None)])
+    kept = READER.read(posted).document["dots"]["body"]["calculation_services"][0]
+    assert (kept["additional_env_variable"], kept["calculations"]) == ([], [])
+    assert list(unread(json.loads(posted))) == []
+
+
+@pytest.mark.parametrize("said", ["warn", "WARN"])
+def test_levels_have_names_that_others_use(said: str) -> None:
+    assert READER.read(content(log_level=said)).document["dots"]["body"]["log_level"] == "warning"
+
+
 SERVICE = "calculation_services[0]"
 FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"time_step_seconds": 0}, "time_step_seconds", "greater than 0 (not 0)"),

@@ -78,6 +78,11 @@ class EnvironmentVariable(BaseModel):
         return value
 
 
+def _none(given: Any) -> Any:
+    """No list is an empty one."""
+    return [] if given is None else given
+
+
 def _listed(given: Any) -> Any:
     """A mapping of variables in the form of a list."""
     if isinstance(given, dict):
@@ -101,9 +106,9 @@ class CalculationService(BaseModel):
     service_image_url: str
     nr_of_models: Whole = Field(default=1, ge=0)
     additional_env_variable: Annotated[
-        list[EnvironmentVariable], Field(max_length=MOST_ENTRIES), BeforeValidator(_listed)
+        list[EnvironmentVariable], Field(max_length=MOST_ENTRIES), BeforeValidator(_listed), BeforeValidator(_none)
     ] = []
-    calculations: list[DeclaredCalculation] = Field([], max_length=MOST_ENTRIES)
+    calculations: Annotated[list[DeclaredCalculation], Field(max_length=MOST_ENTRIES), BeforeValidator(_none)] = []
 
     @field_validator("calc_service_name")
     @classmethod
@@ -164,6 +169,8 @@ class Body(BaseModel):
     @field_validator("log_level")
     @classmethod
     def _a_level(cls, level: str) -> str:
+        if level.lower() == "warn":
+            return "warning"
         if level.lower() not in LEVELS:
             raise ValueError(f"{level!r} is not one of {', '.join(LEVELS)}")
         return level

@@ -73,7 +73,7 @@ def unread(given: Mapping[str, Any]) -> Iterator[Fault]:
         where = f"calculation_services[{index}]"
         handed_on = "Podium does not read this key, and hands it on to the models"
         yield from _strange(f"{where}.", service, CalculationService.model_fields, handed_on)
-        for number, one in enumerate(service.get("calculations", ())):
+        for number, one in enumerate(service.get("calculations") or ()):
             place = f"{where}.calculations[{number}]."
             yield from _strange(place, one, DeclaredCalculation.model_fields, handed_on)
 
