@@ -114,19 +114,12 @@ class Client:
 
 
 @asynccontextmanager
-async def through(home: Home) -> AsyncIterator[httpx.AsyncClient]:
-    """The owner's socket file."""
+async def through(home: Home, *, patience: float | None = ANSWER_SECONDS) -> AsyncIterator[httpx.AsyncClient]:
+    """The owner's socket file; it may be silent for so many seconds, or for ever."""
     with home.socket_path() as path:
         transport = httpx.AsyncHTTPTransport(uds=path, verify=False)  # without TLS: no need to read certificates
-        async with httpx.AsyncClient(transport=transport, base_url=BASE, timeout=ANSWER_SECONDS) as http:
+        async with httpx.AsyncClient(transport=transport, base_url=BASE, timeout=patience) as http:
             yield http
-
-
-@asynccontextmanager
-async def within(asgi: Any) -> AsyncIterator[Client]:
-    """The same of an application in this process."""
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url=BASE) as http:
-        yield Client(http)
 
 
 @contextmanager

@@ -98,15 +98,27 @@ def must_exist(settings: Settings) -> None:
 
 @asynccontextmanager
 async def looking(settings: Settings, *, at_results: bool = False) -> AsyncIterator[Client]:
-    from podium.cli.client import within
-    from podium.server.listen import marked
+    """Serves what is there to this process alone, through a socket file too: so answers are streamed."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from podium.cli.client import Client, through
+    from podium.server.listen import Listener
+    from podium.stack.home import Home
     from podium.stack.whole import Stack
 
     stack = Stack(settings)
     await stack.look(at_results=at_results)
     try:
-        async with within(marked(stack.app.asgi)) as client:
-            yield client
+        with TemporaryDirectory(prefix="podium-") as nowhere:
+            door = Home(Path(nowhere))
+            listener = Listener(stack.app.asgi, [door.claim()], trusted=True)
+            listener.start()
+            try:
+                async with through(door, patience=None) as http:
+                    yield Client(http)
+            finally:
+                await listener.close()
     finally:
         await stack.close()
 
