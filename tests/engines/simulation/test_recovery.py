@@ -97,6 +97,14 @@ def test_a_link_that_was_down_before_podium_was_does_not_count_either():
     assert run.machine.deadline(run.state) < run.now + 60, "it is back with Podium"
 
 
+def test_a_link_that_was_down_before_podium_was_leaves_in_doubt_what_the_broker_took():
+    run = Driver("a-1", quiet=5)
+    run.stepping()
+    run.feed(LinkDown)
+    run.crash((StepSent, "a-1", 1), complete=True)
+    assert run.wait() == ["step.repeated"]
+
+
 def test_a_step_that_begins_without_a_link_has_its_own_time_away():
     run = Driver("a-1", step_timeout=60, away_timeout=600)
     run.stepping({"a-1": 2})

@@ -25,6 +25,7 @@ from podium.engines.simulation.messages import (
     Parameterized,
     Step,
     StepSent,
+    StillWaiting,
 )
 from podium.engines.simulation.progress import fold
 from podium.engines.simulation.state import Phase, State
@@ -103,7 +104,9 @@ class World:
     outbox: list[tuple[Model, tuple]] = field(default_factory=list)  # on its way to models
     dispatched: set[str] = field(default_factory=set)
     performed: set[str] = field(default_factory=set)
-    resumed: int = 0
+    down: float | None = None  # since when the link is down
+    claims: dict[str, frozenset[str]] = field(default_factory=dict)  # whom models say they wait for, in `claimed_in`
+    claimed_in: tuple[int, int] = (0, 0)
     allowed: float = 0.0  # the time a run may take beyond its time-outs
     punctual: bool = True  # nothing was under way when the machine had waited for it long enough
     excuse: str | None = None  # why the run need not succeed
@@ -148,6 +151,7 @@ class World:
         usual = [
             self.crash,
             self.lose_link,
+            self.complain,
             self.crash_while_performing,
             self.fail_to_perform,
             self.overtake,
@@ -315,6 +319,7 @@ class World:
         down = 0.5 + 100.0 * self.luck.pick(3)
         self.now += down
         self.allowed += down + self.state.plan.quiet
+        self.link_is_back(fed=False)
         if self.state.phase is Phase.QUEUED:
             self.feed(Started)
             return
@@ -340,18 +345,34 @@ class World:
 
     def lose_link(self) -> None:
         """The broker drops everybody: some of what was on its way is gone for good."""
-        if self.state.phase is Phase.QUEUED:
+        self.lose_messages()
+        if self.down is not None or self.luck.pick(2) == 0:
+            self.link_is_back()
             return
+        self.down = self.now
+        self.feed(LinkDown)
+        self.now += 100.0 * self.luck.pick(3)
+
+    def lose_messages(self) -> None:
         self.inbox = [said for said in self.inbox if said[0] in (Performed, PerformFailed) or self.luck.pick(2)]
         self.outbox = [message for message in self.outbox if self.luck.pick(2)]
-        if self.luck.pick(2) and self.state.phase.working:
+
+    def link_is_back(self, *, fed: bool = True) -> None:
+        """There may be several links, so some was heard meanwhile; `fed` unless Podium was away as well."""
+        if self.down is not None:
+            self.allowed += self.now - self.down + self.state.plan.quiet
+            self.down = None
+        if fed:
+            self.lose_messages()
+            self.feed(LinkLost)
+            if self.state.phase.working or self.state.phase.ending:
+                self.recover()
+
+    def begin(self) -> None:
+        """As the conductor does: who begins while the link is down hears of it."""
+        self.feed(Started)
+        if self.down is not None:
             self.feed(LinkDown)
-            assert MACHINE.deadline(self.state) == self.now + self.state.plan.away_timeout, "nobody can be heard"
-            down = 100.0 * self.luck.pick(3)
-            self.now += down
-            self.allowed += down
-        self.feed(LinkLost)
-        self.recover()
 
     def recover(self) -> None:
         assert not MACHINE.pending(self.state), "nothing may be sent while it is looked what was"
@@ -387,6 +408,31 @@ class World:
         answers: list[Said] = [(Answered, (name, number)) for name, number in answered.items()]
         place = next((index for index, (kind, _) in enumerate(said) if kind is ModelEnded), len(said))
         return said[:place] + answers + said[place:]
+
+    def complain(self) -> None:
+        """A model says whom it waits for, or for nobody any more; that alone changes nothing."""
+        names = list(self.models)
+        name = names[self.luck.pick(len(names))]
+        models = frozenset(each for each in [*names, "m-99"] if self.luck.pick(2))
+        before = MACHINE.dump(self.state), len(self.journal)
+        self.feed(StillWaiting, name, self.state.step, models)
+        assert (MACHINE.dump(self.state), len(self.journal)) == before
+        if self.claimed_in != self.now_in:
+            self.claims, self.claimed_in = {}, self.now_in
+        if self.state.phase is Phase.STEPPING and name in self.state.live.waiting:
+            self.claims[name] = models
+
+    @property
+    def now_in(self) -> tuple[int, int]:
+        """The step, and which attempt at it: a claim is about one, and forgotten when sight of it is lost."""
+        losses = sum(event.type in ("link.lost", "run.resumed") for event in self.journal)
+        return self.state.step, losses
+
+    def to_blame(self) -> set[str]:
+        """Who has not answered and does not wait for one that has not either; everybody, if all do."""
+        waiting = set(self.state.live.waiting)
+        claims = self.claims if self.claimed_in == self.now_in else {}
+        return {name for name in waiting if not claims.get(name, frozenset()) & waiting} or waiting
 
     def make_noise(self) -> None:
         """What nobody asked for must change nothing."""
@@ -460,7 +506,7 @@ class World:
 
     def go_on(self) -> None:
         if self.state.phase is Phase.QUEUED:
-            self.feed(Started)
+            self.begin()
         elif commands := self.pending():
             self.perform(commands[0])
             self.inbox.append((Performed, (commands[0].key,)))
@@ -478,12 +524,23 @@ class World:
         if self.state.phase is Phase.QUEUED:
             return
         assert deadline is not None, f"stuck in {self.state.phase}"
+        if self.down is not None and not self.luck.strikes(10):
+            self.link_is_back()
+            return
+        if self.state.away is not None:
+            assert deadline <= max(self.down or 0.0, self.state.since) + self.state.plan.away_timeout + 1
+            self.excuse = "the broker stayed away"
         under_way = self.inbox or self.outbox or self.pending()
         self.punctual = self.punctual and not under_way
         if deadline == self.state.guard and self.state.phase.working and under_way:
             self.excuse = "too late"
         self.now = max(self.now, deadline)
+        before = len(self.journal)
+        blamed = self.to_blame()
         self.feed(DeadlinePassed)
+        for event in self.journal[before:]:
+            if event.type == "model.lost":
+                assert event.data["model"] in blamed
 
     def live(self) -> None:
         turns = 0
@@ -505,6 +562,8 @@ class World:
         self.check_progress()
 
         within = plan.ready_timeout + (self.steps + 1) * (plan.step_timeout + plan.quiet) + 2 * plan.end_timeout
+        if self.down is not None:
+            self.allowed += self.now - self.down
         assert self.now - 1000.0 <= within + self.allowed + 60
 
         if self.excuse is None:

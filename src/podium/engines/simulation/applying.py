@@ -113,6 +113,8 @@ def _lose_sight(state: State) -> None:
         issued=live.issued and not unasked,
         recovering=True,
     )
+    if state.away is not None:  # also where Podium went away before the link was back
+        state.relinked = True
     state.away = None
     state.attempt += 1
 
