@@ -17,6 +17,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from podium.cli import waiting
+from podium.cli.client import Client, through
+from podium.server.words import LONG
+from podium.stack.home import Home
 from tests.e2e.harness import Gate, Server, document, models_of, serving, steps_seen
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
@@ -100,6 +104,22 @@ async def test_a_silent_model_ends_the_run_when_the_step_takes_too_long(podium: 
     assert ended["state"] == "failed"
     assert "hangs-2" in ended["error"]["reason"]
     assert "step 5" in ended["error"]["reason"]
+
+
+async def test_while_a_step_takes_long_it_is_told_whom_it_waits_for(
+    podium: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, said = Gate(podium.directory, "step:5"), asyncio.Queue[str]()
+    monkeypatch.setattr(waiting, "say", said.put_nowait)
+    run = await submitted(podium, "three")
+    async with through(Home(podium.data)) as door, waiting.saying_waits(Client(door), 0.2, run):
+        await gate.reached()
+        while "three-2 in step 5" not in (line := await said.get()) or float(line.split()[-2]) < LONG:
+            assert line.startswith("waiting for three-")
+    assert (await podium.run(run))["progress"]["waiting"]["models"] == ["three-2"]
+    assert "<dd>three-2 in step 5 for " in (await podium.http.get(f"/runs/{run}")).text
+    gate.release()
+    assert (await podium.ended(run))["progress"]["waiting"] is None
 
 
 async def test_a_model_that_comes_back_after_it_was_given_up_moves_nothing(podium: Server) -> None:

@@ -74,6 +74,7 @@ async def _one(settings: Settings, run: str, *, json: bool) -> None:
 def _describe(run: dict[str, Any], left: frozenset[str], settings: Settings) -> None:
     from podium.cli.jobs import again, failures, labelled, why
     from podium.cli.run import data_option
+    from podium.server.words import waits
 
     progress = run.get("progress", {})
     out().print(f"[bold]{escape(run['name'])}[/]  {_standing(run, left)}")
@@ -81,6 +82,7 @@ def _describe(run: dict[str, Any], left: frozenset[str], settings: Settings) -> 
         ("id", run["id"]),
         ("kind", run["kind"]),
         ("steps", f"{progress['done']} of {progress['steps']}" if "steps" in progress else ""),
+        ("waiting", f"for {waits(progress)}" if waits(progress) else ""),
         ("jobs", _jobs(progress) if "jobs" in progress else ""),
         ("restarted", f"from {run['restarted']['from']}" if "restarted" in run else ""),
         ("submitted", moment(run["submitted"])),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from podium.cli import options
-from podium.cli.screen import as_json, err, say, state, summary
+from podium.cli.screen import as_json, err, say, state, summary, written
 from podium.cli.serve import run_loop
 from podium.errors import DocumentRefused, PodiumError
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FAILED, DETACHED = 1, 128 + signal.SIGTERM
 NAMED = 3
+SILENT_SECONDS = 10.0  # before it is said for whom a run waits
 
 Submit: TypeAlias = "Callable[[Client], Awaitable[dict[str, Any]]]"
 Document = Annotated[Path, typer.Argument(help="What to run.")]
@@ -120,6 +121,7 @@ async def conduct(
     from podium.cli.following import GOES_ON, follow
     from podium.cli.leaving import Leaving
     from podium.cli.reach import anybody
+    from podium.cli.waiting import saying_waits
     from podium.stack.home import Home
 
     leaving = Leaving()
@@ -128,7 +130,10 @@ async def conduct(
         async with conducted(settings) as (client, stack):
             submitted = await submit(client)
             with await _picture(client, submitted) as show:
-                async with leaving.cancelling(client, submitted["id"]):
+                async with (
+                    leaving.cancelling(client, submitted["id"]),
+                    saying_waits(client, SILENT_SECONDS, submitted["id"]),
+                ):
                     ended = await follow(client, submitted["id"], Home(settings.data), stack, show)
             if ended is not None and stack is not None:
                 await _conclude(client, settings, ended, json=json, models=models)
@@ -261,8 +266,9 @@ async def _plot(client: Client, settings: Settings, run: str) -> Path:
 
 
 def write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    with written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
 def data_option(settings: Settings) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Coroutine
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from podium.settings import Settings
     from podium.stack.home import Home
     from podium.stack.whole import Stack
+
+SILENT_SECONDS = 3.0  # before it is said for whom runs wait that are to end
 
 Level = Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.", show_default="info")]
 
@@ -139,12 +142,14 @@ async def _stop(settings: Settings, everything: bool) -> None:
 
 async def _stop_owner(home: Home, everything: bool) -> None:
     from podium.cli.client import Client, through
+    from podium.cli.waiting import saying_waits
 
     async with through(home) as http:
         client = Client(http)
         process = os.pidfd_open((await client.json("/api/v1/owner"))["pid"])
         await client.post("/api/v1/owner/stop", json={"all": everything})
-    await _readable(process)
+        async with saying_waits(client, SILENT_SECONDS) if everything else nullcontext():
+            await _readable(process)
 
 
 async def _end_what_was_left(settings: Settings, home: Home) -> bool:

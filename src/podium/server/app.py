@@ -59,7 +59,7 @@ def _fastapi(parts: Parts, metrics: health.Metrics) -> FastAPI:
     problems.install(app)
     guard = parts.auth.guard
     known = [Depends(guard)]
-    stories = Stories(parts.journal)
+    stories = Stories(parts.journal, parts.conductor)
     app.include_router(health.routes(parts, metrics))
     app.include_router(session.routes(parts), prefix=API, max_body_size=LARGEST_PARSED)
     app.include_router(session.owner_routes(parts.stop, parts.link), prefix=API)

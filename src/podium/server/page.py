@@ -124,6 +124,7 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
             jobs_left=jobs_left,
             picture=None if jobs_left else picture(jobs),
             failures=_failures(story, plan) if plan else [],
+            waits=_waits(stories, found, story),
             ways=_ways(found, plan, story.graph) if plan and story.graph else [],
             keeps=keeper(parts, found) is not None,
             events=_events(story, plan),
@@ -165,6 +166,13 @@ def _events(story: Story, plan: Plan | None) -> list[tuple[float, str]]:
         (one.time, words.describe(one.event.type, words.with_titles(one.event.data, kinds)))
         for one in reversed(story.notable)
     ]
+
+
+def _waits(stories: Stories, run: Run, story: Story) -> str:
+    waiting = stories.waiting(run)
+    if story.progress is None or waiting is None:
+        return ""
+    return words.waits({**story.progress.as_json(), "waiting": waiting.as_json()})
 
 
 def _ways(run: Run, plan: Plan, graph: Progress) -> list[tuple[str, str]]:

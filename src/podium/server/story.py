@@ -14,7 +14,10 @@ from podium.engines.flow import nodes
 from podium.engines.flow import progress as flow
 from podium.engines.flow.state import Phase
 from podium.engines.simulation import progress as simulation
+from podium.engines.simulation.state import State as Simulation
+from podium.engines.simulation.waiting import Waiting, waiting
 from podium.errors import Conflict, DocumentRefused
+from podium.runs.conductor import Conductor
 from podium.runs.events import Json, Recorded, Run
 from podium.runs.journal import PAGE, Journal
 from podium.server import again
@@ -96,10 +99,11 @@ def _of_graph(run: Run, plan: Plan, graph: flow.Progress) -> dict[str, Json]:
 
 
 class Stories:
-    """The stories of the runs that were asked for lately."""
+    """The stories of the runs that were asked for lately, and what those wait for that are conducted here."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, conductor: Conductor | None = None) -> None:
         self._journal = journal
+        self._conductor = conductor
         self._known: OrderedDict[str, Story] = OrderedDict()
         self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._steps: OrderedDict[str, int | None] = OrderedDict()
@@ -109,10 +113,16 @@ class Stories:
         story = await self.of(run)
         shown = run.as_json()
         if story.progress is not None:
-            shown["progress"] = story.progress.as_json()
+            waits = self.waiting(run)
+            shown["progress"] = {**story.progress.as_json(), "waiting": waits.as_json() if waits else None}
         if story.graph is not None:
             shown |= _of_graph(run, await self.plan(run), story.graph)
         return shown
+
+    def waiting(self, run: Run) -> Waiting | None:
+        conductor = self._conductor
+        state = conductor.state(run.id) if conductor else None
+        return waiting(state, conductor.now) if conductor and isinstance(state, Simulation) else None
 
     async def jobs(self, run: Run, state: str | None = None) -> list[dict[str, Json]]:
         """In the order of the document, those in a state if one is given. Raises: Conflict, DocumentRefused."""

@@ -9,6 +9,13 @@ from podium.engines.flow import nodes
 
 Data = Mapping[str, Any]
 NAMED = 5
+LONG = 3.0  # seconds that models are waited for before that is told
+_TO: Mapping[str, str] = {
+    "deploying": "to be ready",
+    "parameterizing": "to take parameters",
+    "finishing": "to end",
+    "removing": "to end by force",
+}
 
 # How a job stands, where there is little room, or no colour.
 SIGNS: Mapping[str, str] = {
@@ -47,6 +54,16 @@ def with_titles(data: Data, kinds: Mapping[str, str]) -> Data:
     if "attempts" in data:
         named["attempts"] = [(title(node), attempt) for node, attempt in data["attempts"]]
     return {**data, **named}
+
+
+def waits(progress: Data, after: float = LONG) -> str:
+    """Whom a simulation waits for; empty, when that is not for long, or for nobody."""
+    waiting = progress.get("waiting")
+    if waiting is None or waiting["seconds"] < after:
+        return ""
+    more = f" and {waiting['count'] - NAMED} more" if waiting["count"] > NAMED else ""
+    step = _TO.get(progress["phase"], f"in step {progress['step']}")
+    return f"{', '.join(waiting['models'][:NAMED])}{more} {step} for {duration(waiting['seconds'])}"
 
 
 def number(value: object) -> str:

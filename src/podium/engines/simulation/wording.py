@@ -11,7 +11,7 @@ from podium.runs.events import Failure
 NAMED = 3
 
 NEVER_READY = "See in its log whether it was started and reached the broker; if it only needs longer, allow more time"
-TOO_SLOW = "See in its log what it was doing; if it only needs longer, allow a step more time in the document"
+TOO_SLOW = "See in its log what it was doing; if it only needs longer, raise max_step_calc_time_minutes in the document"
 NO_BROKER = "See whether it runs and can be reached; dots_away_timeout_seconds says how long it is waited for"
 A_CIRCLE = "Let one of them take its input from the step before (previous)"
 

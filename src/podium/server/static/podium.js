@@ -18,7 +18,9 @@ addEventListener("hashchange", signIn);
 signIn();
 
 const SOONEST = 400; // milliseconds between two refreshes
+const LATEST = 10000; // even when nothing happens: for whom a run waits is no event
 let events;
+let looking;
 let due;
 
 async function refresh() {
@@ -40,11 +42,15 @@ async function refresh() {
     same.scrollLeft = left;
     if (keep === scrolling) same.focus({ preventScroll: true });
   }
-  if (!fresh.dataset.events) events.close();
+  if (fresh.dataset.events) return;
+  events.close();
+  clearInterval(looking);
 }
 
 const live = document.getElementById("live");
 if (live?.dataset.events) {
   events = new EventSource(live.dataset.events);
-  events.onmessage = () => { due ??= setTimeout(refresh, SOONEST); };
+  const soon = () => { due ??= setTimeout(refresh, SOONEST); };
+  events.onmessage = soon;
+  looking = setInterval(soon, LATEST);
 }
