@@ -106,7 +106,7 @@ class TestHeldUp:
         error = run.last.data["error"]
         assert error["reason"] == "no answer to step 1 of 3 within 60 s from a-1, for which b-1, c-1 wait"
         assert error["model"] == "a-1"
-        assert "more time" in error["hint"]
+        assert "max_step_calc_time_minutes" in error["hint"]
         run.feed(ModelEnded, "a-1", False, 137, None, ("at iteration 7",))
         assert run.last.data["error"] == {**error, "exit_code": 137, "last_lines": ["at iteration 7"]}
 
