@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from podium.errors import Conflict, DocumentRefused, JournalDamaged, NotFound, Unavailable
 from podium.runs.conductor import Conductor
@@ -395,14 +396,16 @@ async def test_a_broken_machine_ends_its_run_and_no_other(journal: Journal) -> N
     assert whole.state is RunState.SUCCEEDED
 
 
-async def test_inputs_nobody_wants_are_told_of(journal: Journal) -> None:
+async def test_inputs_nobody_wants_are_counted_and_told_of_to_those_who_look_closely(journal: Journal) -> None:
     conducting = conductor(journal, CountingPerformer(never=frozenset({"count:0"})))
     assert not conducting.tell("nobody", Started(0.0))
     await conducting.submit(counting("a", 1))
-    assert conducting.tell("a", Performed(0.0, "something:else"))
-    await conducting.cancel("a")
-    await conducting.wait("a")
+    with capture_logs() as logs:
+        assert conducting.tell("a", Performed(0.0, "something:else"))
+        await conducting.cancel("a")
+        await conducting.wait("a")
     assert conducting.unwanted["Performed"] == 1
+    assert [log["log_level"] for log in logs if log["event"] == "input.unwanted"] == ["debug"]
 
 
 async def test_cancelling_an_ended_or_unknown_run(journal: Journal) -> None:

@@ -217,9 +217,7 @@ class Actor:
         if not follows:
             kind = type(what).__name__
             self._unwanted[kind] += 1
-            count = self._unwanted[kind]
-            say = log.info if count & (count - 1) == 0 else log.debug  # when their number has doubled
-            say("input.unwanted", run=self.run.id, input=kind, count=count)
+            log.debug("input.unwanted", run=self.run.id, input=kind, count=self._unwanted[kind])
             return False
         for event in follows:
             self._state = self._machine.apply(self._state, event)
