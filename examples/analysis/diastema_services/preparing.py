@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from diastema_services.store import Store
@@ -70,13 +70,17 @@ def join(store: Store, sources: Sequence[str], target: str, column: str, kind: s
     with tables(store, *sources) as data:
         left, right = data.columns(0), data.columns(1)
         for number, columns in enumerate((left, right)):
-            if column not in columns:
-                raise Refused(f"{sources[number]} has no column {column!r}; it has {', '.join(columns)}")
+            _check_column(sources[number], column, columns)
         wanted = [quoted(column), *(f"t0.{quoted(name)}" for name in left if name != column)]
         others = (name for name in right if name != column)
         wanted += (f"t1.{quoted(name)} AS {quoted(f'{name}_2' if name in left else name)}" for name in others)
         how = f"t0 {JOINS[kind.lower()]} JOIN t1 USING ({quoted(column)})"
         data.save(f"SELECT {', '.join(wanted)} FROM {how} ORDER BY ALL", target)
+
+
+def _check_column(source: str, name: str, columns: Collection[str]) -> None:
+    if name not in columns:
+        raise Refused(f"{source} has no column {name!r}; it has {', '.join(columns)}")
 
 
 def calculate(store: Store, sources: Sequence[str], target: str, function: Mapping[str, Any]) -> None:
@@ -93,8 +97,7 @@ def calculate(store: Store, sources: Sequence[str], target: str, function: Mappi
             if "feature" in argument:
                 number = next(inputs, number)
                 name = str(argument["feature"]).lower()
-                if name not in data.columns(number):
-                    raise Refused(f"{sources[number]} has no column {name!r}")
+                _check_column(sources[number], name, data.columns(number))
                 arguments[argument["arg_id"]] = f"t{number}.{quoted(name)}"
             else:
                 value = argument["value"]

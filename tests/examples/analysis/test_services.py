@@ -192,7 +192,7 @@ class TestFunction:
                 {"args": [], "expression": [{"step": 1, "from": [1], "info": {"kind": "operation", "name": "equal"}}]},
                 "comes before itself",
             ),
-            ({"args": [{"arg_id": 1, "feature": "z"}], "expression": []}, "has no column 'z'"),
+            ({"args": [{"arg_id": 1, "feature": "z"}], "expression": []}, "has no column 'z'; it has "),
         ],
     )
     def test_what_is_no_function(self, platform, place, function, said):
