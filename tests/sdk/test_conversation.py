@@ -306,7 +306,10 @@ async def test_a_heavy_calculation_stalls_neither_ping_nor_sigterm(so: Orchestra
         so.say(so.to_model("NewStep"), so.step(1))
         so.hears_nothing_before(so.health("model/mso", "Pong"))
         process.send_signal(signal.SIGTERM)
+        assert process.stderr is not None
+        said = process.stderr.read()
         assert process.wait(SECONDS) == 143
+    assert "ended by SIGTERM in step 1, at connection.py, line" in said
 
 
 @pytest.mark.parametrize("attempt", range(5))

@@ -95,8 +95,8 @@ class Program:
                 pass
         except (LinkProblem, ParametersError, EsdlError, CalculationFailed) as error:
             return self._fail(error)
-        except (Woken, _Terminated):
-            log.info("ended by SIGTERM")
+        except (Woken, _Terminated) as end:
+            log.info("ended by SIGTERM%s", self._where(end))
             return TERMINATED
         else:
             return 0
@@ -333,12 +333,19 @@ class Program:
         if cause is not None:
             text = f"{error}: {traceback.format_exception_only(cause)[-1].strip()}"
             cause = cause.with_traceback(_below_sdk(cause.__traceback__))
-            theirs = [frame for frame in traceback.extract_tb(cause.__traceback__) if not _is_sdk(frame.filename)]
-            if theirs:
+            if theirs := _theirs(cause):
                 text += f" ({Path(theirs[-1].filename).name}, line {theirs[-1].lineno})"
         log.error(text, exc_info=cause)
         self._tell_simulator("ErrorOccurred", pb.ErrorOccurred(error_message=text))
         return 1
+
+    def _where(self, end: BaseException) -> str:
+        """What was under way, for who wonders why it took so long."""
+        theirs = _theirs(end)
+        if self._model is None or not theirs:
+            return ""
+        step, at = self._model.step.number, theirs[0]
+        return f" in step {step}, at {Path(at.filename).name}, line {at.lineno}: {at.line}"
 
     def _ended_by_sigterm(self, calculated: Iterator[Datum]) -> Iterator[Datum]:
         """The same, while SIGTERM ends at once what may take long, and nothing else."""
@@ -360,6 +367,11 @@ class Program:
             self._interruptible = False  # a second one must not disturb the tidying up
             raise _Terminated
         self._link.wake()
+
+
+def _theirs(error: BaseException) -> list[traceback.FrameSummary]:
+    """Where the error passed through code that is not ours."""
+    return [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_sdk(frame.filename)]
 
 
 def _below_sdk(trace: TracebackType | None) -> TracebackType | None:
