@@ -245,6 +245,25 @@ async def test_an_analysis_can_be_cancelled_and_everybody_is_told(at_home: House
     assert (await at_home.documents.find("UIDB", "pipelines"))[0]["status"] == "cancelled"
 
 
+async def test_a_cancel_that_comes_while_the_end_is_written_down_is_told(tmp_path: Path, platform: Platform) -> None:
+    class Slow(SqlDocuments):
+        async def put(self, database: str, collection: str, key: Key, document: Mapping[str, Any]) -> None:
+            if document.get("kind") == "metadata":
+                ending.set()
+                await asyncio.Event().wait()
+            await super().put(database, collection, key, document)
+
+    ending = asyncio.Event()
+    async with house(tmp_path, platform, documents=Slow(f"sqlite:///{tmp_path / 'records.db'}")) as made:
+        answer = await made.post("/analysis", chain())
+        await ending.wait()
+        await made.conductor.cancel(answer.json()["id"])
+        assert (await made.ended(answer)).state is RunState.CANCELLED
+        await asyncio.to_thread(platform.wait, lambda: errors(platform))
+        assert errors(platform) == ["Analysis with the given ID terminated with error: a1f"]
+        assert (await made.documents.find("UIDB", "pipelines"))[0]["status"] == "cancelled"
+
+
 async def test_a_restart_loses_nothing_and_begins_nothing_anew(tmp_path: Path, platform: Platform) -> None:
     platform.seconds = 0.8
     home = tmp_path / "other"

@@ -35,6 +35,7 @@ class End:
         self._memory = memory
         self._desk = desk
         self._clock = clock
+        self._told: set[str] = set()  # runs whose end, other than success, is written down and told
 
     def check(self, call: Mapping[str, Any]) -> None:
         pass
@@ -47,6 +48,7 @@ class End:
         else:
             await tell_reasons(front, job, of_analysis(job))
             await self._tell_terminated(job.run, analysis)
+            self._told.add(job.run)
         return None
 
     async def _record(self, job: Job) -> None:
@@ -72,18 +74,20 @@ class End:
             await self._revoke(run)
         except PodiumError as error:
             log.warning("diastema.not_revoked", run=run, reason=str(error))
+        self._told.discard(run)
         self._tools.front.released(run)
         await self._tools.services.turns.released(run)
         await self._memory.forget(run)
 
     async def _revoke(self, run: str) -> None:
-        """A cancel may be just in time for the run, and too late for what its last job has written and told."""
+        """A cancel may come when all has succeeded, and is being written down and told."""
         found = await self._desk.run(run)
-        if found.kind != ANALYSIS or found.state is not RunState.CANCELLED:
+        if found.kind != ANALYSIS or found.state is not RunState.CANCELLED or run in self._told:
             return
         about = (await self._desk.document(run))["diastema"]
-        if await self._tools.records.is_completed(str(about["analysis-id"])):
+        try:
             await self._tools.records.ended(about["organisation"], str(about["analysis-id"]), found.state.value)
+        finally:
             await self._tell_terminated(run, about["analysis"])
 
     async def _tell_terminated(self, run: str, analysis: str) -> None:

@@ -48,10 +48,6 @@ class Records:
         await self.documents.remove(*_of_analysis(organisation, analysis), METADATA)
         await self._pipeline(analysis, {"status": status})
 
-    async def is_completed(self, analysis: str) -> bool:
-        found = await self.documents.find(PLATFORM, PIPELINES, {"analysisid": analysis})
-        return any(one.get("status") == "completed" for one in found)
-
     async def keep_only(self, organisation: str, analysis: str, steps: Sequence[Any], labels: Collection[str]) -> None:
         """Drop what an earlier run of this analysis left behind."""
         keys = [_of(step) for step in steps]
