@@ -71,6 +71,7 @@ def connected(
     client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
     client.username_pw_set(user, password)
     client.on_socket_open = lambda _c, _u, sock: sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    client.reconnect_delay_set(1, 1)  # sooner than it is asked again
     client.on_connect = lambda c, *_: c.subscribe([(topic, qos) for topic in topics])
     client.on_subscribe = lambda *_: subscribed.set()
     client.on_message = on_message
