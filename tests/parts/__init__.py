@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import secrets
 import socket
 from pathlib import Path
 from typing import NoReturn
@@ -31,7 +32,9 @@ def executable(part: str, name: str, *places: str) -> Path:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on loopback that was free a moment ago, and that no connection takes for itself."""
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)  # below those that connections are given
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
