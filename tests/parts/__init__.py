@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import secrets
+import shutil
 import socket
 from pathlib import Path
 from typing import NoReturn
