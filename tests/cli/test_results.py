@@ -13,7 +13,7 @@ import pytest
 from podium.cli.client import BASE, Client
 from podium.cli.results import SHORT, _save, _shorten, _unpack, where
 from podium.cli.run import write
-from podium.cli.screen import out
+from podium.cli.screen import out, summary
 from podium.errors import Conflict, Unavailable
 
 PATHS = ("diastemaviz/a/x.html", "diastemaviz/b/x.html", "metis/analysis-1/cleaned-2/p", "metis/analysis-1/joined-3/p")
@@ -40,6 +40,16 @@ def test_long_results_are_cut(capsys) -> None:
     assert "load       [1, 2]" in told.out
     assert f"text [b]   {chr(34)}{'x' * (SHORT - 1)} ..." in told.out
     assert "--json" in told.err
+    out.cache_clear()
+
+
+def test_what_services_call_their_results_is_no_markup(capsys) -> None:
+    out.cache_clear()
+    numbers = dict.fromkeys(("min", "mean", "max", "last"), 1.5)
+    summary([{"measurement": "pv", "field": "power[dc]", "unit": "[W]", "objects": 1, "count": 2, **numbers}])
+    told = capsys.readouterr().out
+    assert "power[dc]" in told
+    assert "[W]" in told
     out.cache_clear()
 
 

@@ -353,6 +353,15 @@ late p=2 4102444800"""
 WITHIN = "WHERE time >= 0s AND time < 600s"
 
 
+async def with_gaps(podium, query):
+    """What ours answers."""
+    async with podium.http() as http:
+        await http.post("/query", data={"q": "CREATE DATABASE gaps"})
+        await http.post("/write", content=GAPS, params={"precision": "s", "db": "gaps"})
+        await http.post("/write", content="m p=100 10", params={"precision": "s", "db": "other"})
+        return await http.get("/query", params={"q": query, "epoch": "s", "db": "gaps"})
+
+
 @pytest.fixture(scope="module")
 def reference(influx):
     """What the real one answers, of the same points."""
@@ -405,12 +414,7 @@ def reference(influx):
     ],
 )
 async def test_what_the_real_one_answers(podium, reference, query):
-    async with podium.http() as http:
-        await http.post("/query", data={"q": "CREATE DATABASE gaps"})
-        await http.post("/write", content=GAPS, params={"precision": "s", "db": "gaps"})
-        await http.post("/write", content="m p=100 10", params={"precision": "s", "db": "other"})
-        answer = await http.get("/query", params={"q": query, "epoch": "s", "db": "gaps"})
-    assert answer.json() == reference(query)
+    assert (await with_gaps(podium, query)).json() == reference(query)
 
 
 @pytest.mark.parametrize(
@@ -431,10 +435,7 @@ async def test_what_the_real_one_answers(podium, reference, query):
     ],
 )
 async def test_what_the_real_one_refuses_is_refused(podium, reference, query):
-    async with podium.http() as http:
-        await http.post("/query", data={"q": "CREATE DATABASE gaps"})
-        await http.post("/write", content=GAPS, params={"precision": "s", "db": "gaps"})
-        answer = await http.get("/query", params={"q": query, "db": "gaps"})
+    answer = await with_gaps(podium, query)
     told = reference(query)
     assert told.get("error") or told["results"][0]["error"]
     assert answer.status_code == 400

@@ -230,9 +230,7 @@ async def _conclude(
         conclude(run, data_option(settings), named, json=json)
     try:
         await _show_results(client, settings, run, json=json)
-    except (
-        PodiumError
-    ) as error:  # who conducted it, or a store, does not answer; how the run ended is known all the same
+    except PodiumError as error:  # of who conducted it, or of a store; how the run ended is known all the same
         say(f"results  {error}")
     say(f"logs     podium logs {id_}{data_option(settings)}")
     if json:

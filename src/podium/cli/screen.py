@@ -93,20 +93,16 @@ def as_json(value: Any) -> None:
 
 def summary(lines: list[dict[str, Any]]) -> None:
     """The table of results."""
-    from rich import box
-    from rich.table import Table
-
     from podium.server.words import number
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("results of", "field", "unit"):
-        table.add_column(title)
-    for title in ("objects", "values", "min", "mean", "max", "last"):
-        table.add_column(title, justify="right")
-    for line in lines:
-        numbers = (number(line[key]) for key in ("objects", "count", "min", "mean", "max", "last"))
-        table.add_row(line["measurement"], line["field"], line["unit"] or "", *numbers)
-    out().print(table)
+    rows = (
+        [
+            *(line["measurement"], line["field"], line["unit"] or ""),
+            *(number(line[key]) for key in ("objects", "count", "min", "mean", "max", "last")),
+        ]
+        for line in lines
+    )
+    plain_table(["results of", "field", "unit"], ["objects", "values", "min", "mean", "max", "last"], rows)
 
 
 def plain_table(left: Sequence[str], right: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

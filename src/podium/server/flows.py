@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -17,8 +17,7 @@ from podium.engines.flow import nodes
 from podium.engines.flow.messages import PauseRequested, ResumeRequested
 from podium.errors import Conflict, DocumentRefused, Fault, NotFound, Unavailable
 from podium.faults import place, refuse, worded
-from podium.runs.events import Json, Recorded, Run
-from podium.runs.journal import PAGE
+from podium.runs.events import Json, Run
 from podium.runs.machine import Input
 from podium.server.again import call_shown
 from podium.server.doorway import TRUSTED
@@ -93,7 +92,7 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
         found, _, _ = await graph(run)
         if not found.state.ended:
             raise Conflict("this run has not ended", where=run, hint="Cancel it first, or wait for its end")
-        document, events = await parts.journal.document(run), [event async for event in _events(parts, run)]
+        document, events = await parts.journal.document(run), [recorded async for recorded in parts.journal.replay(run)]
         kind = next(dialect.kinds[found.kind] for dialect in parts.dialects if found.kind in dialect.kinds)
         await asyncio.to_thread(kind.check_edits, document, how.edit)
         submission = await asyncio.to_thread(
@@ -172,11 +171,3 @@ def _restart(content: bytes) -> Restart:
     except ValidationError as error:
         refuse([Fault(place(fault["loc"]), worded(fault)) for fault in error.errors(include_url=False)])
         raise AssertionError from None  # there is at least one
-
-
-async def _events(parts: Parts, run: str) -> AsyncIterator[Recorded]:
-    after = 0
-    while page := await parts.journal.events(run, after=after, limit=PAGE):
-        after = page[-1].position
-        for recorded in page:
-            yield recorded

@@ -136,20 +136,17 @@ class Stories:
         """What jobs returned; of one with items, the list of what these did so far."""
         reused = (await self.plan(run)).flow.get("reuse", {})
         found: dict[str, Any] = {name: reused[name] for name in jobs if name in reused}
-        after = 0
-        while page := await self._journal.events(run.id, after=after):
-            after = page[-1].position
-            for recorded in page:
-                type_, data = recorded.event.type, recorded.event.data
-                name, item = nodes.split(str(data.get("job", "")))
-                if name not in jobs:
-                    continue
-                if type_ == "job.expanded":
-                    found[name] = [None] * data["items"]
-                elif type_ == "job.succeeded" and item is None:
-                    found[name] = data["result"]
-                elif type_ == "job.succeeded":
-                    found[name][item] = data["result"]
+        async for recorded in self._journal.replay(run.id):
+            type_, data = recorded.event.type, recorded.event.data
+            name, item = nodes.split(str(data.get("job", "")))
+            if name not in jobs:
+                continue
+            if type_ == "job.expanded":
+                found[name] = [None] * data["items"]
+            elif type_ == "job.succeeded" and item is None:
+                found[name] = data["result"]
+            elif type_ == "job.succeeded":
+                found[name][item] = data["result"]
         return found
 
     async def item(self, run: Run, node: str) -> dict[str, Json]:
@@ -157,10 +154,9 @@ class Stories:
         plan, (name, index) = await self.plan(run), nodes.split(node)
         source = plan.jobs[name]["each"]
         items: Any = (await self.results(run, [source]))[source]
-        found, after = None, 0
-        while page := await self._journal.events(run.id, after=after):
-            after = page[-1].position
-            found = flow.fold_item(page, node, found)
+        found: flow.JobProgress | None = None
+        async for recorded in self._journal.replay(run.id):
+            found = flow.fold_item([recorded], node, found)
         standing = {} if found is None else found.as_json()
         return {**_waiting(plan, name), "job": node, **standing, "item": items[index]}
 

@@ -233,10 +233,8 @@ def _moment(text: str) -> datetime:
 
 
 def padded(text: str) -> str:
-    """Base64 in one line with its padding, which may be missing in what is posted."""
-    pieces = (
-        piece.encode("ascii", "replace").translate(None, b" \t\r\n\f\v") for piece in _pieces(text)
-    )  # `?` is refused
+    """Base64 in one line with its padding, which may be missing in what is posted; what is not ASCII becomes a `?`."""
+    pieces = (piece.encode("ascii", "replace").translate(None, b" \t\r\n\f\v") for piece in _pieces(text))
     packed = b"".join(pieces).rstrip(b"=").decode()
     return packed + "=" * (-len(packed) % 4)
 

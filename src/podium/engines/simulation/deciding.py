@@ -306,10 +306,9 @@ def _deadline(state: State, what: DeadlinePassed) -> Verdict:
             return conclude(state, what.now, left_behind=state.running)
         case Phase.DEPLOYING:
             return end(state, what.now, RunState.FAILED, wording.never_ready(state))
-    silent = state.in_order(live.waiting - state.held_up or live.waiting)
     if state.plan.on_model_failure == "continue":
-        return _fault(state, what.now, [wording.silent(state, (model,)) for model in silent])
-    return end(state, what.now, RunState.FAILED, wording.silent(state, silent))
+        return _fault(state, what.now, [wording.silent(state, (model,)) for model in state.silent])
+    return end(state, what.now, RunState.FAILED, wording.silent(state, state.silent))
 
 
 RULES: Mapping[type[Input], Callable[[State, Any], Verdict]] = {

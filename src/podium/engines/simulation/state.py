@@ -168,6 +168,11 @@ class State:
         return {model for model in waiting if not waiting.isdisjoint(self.live.held_up.get(model, ()))}
 
     @property
+    def silent(self) -> tuple[str, ...]:
+        """The models that others wait for; all that are waited for where each waits for another."""
+        return self.in_order(self.live.waiting - self.held_up or self.live.waiting)
+
+    @property
     def running(self) -> tuple[str, ...]:
         """The models whose process is not known to have ended, lost ones included."""
         return tuple(model for model in self.plan.models if model not in self.ended)

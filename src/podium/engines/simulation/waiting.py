@@ -12,9 +12,10 @@ MOST = 20  # models that are told by name
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Args:
-    models: that have not answered, or not ended; without those that wait for others themselves.
-    seconds: since the phase or the step began, time away not counted.
+    """
+    Args:
+        models: that have not answered, or not ended; without those that wait for others themselves.
+        seconds: since the phase or the step began, time away not counted.
     """
 
     models: tuple[str, ...]
@@ -28,7 +29,5 @@ def waiting(state: State, now: float) -> Waiting | None:
     """None, when it waits for no model: also while the broker is away."""
     if state.away is not None:
         return None
-    models = state.running if state.phase.ending else state.in_order(state.live.waiting - state.held_up)
-    if not models and state.phase.working:
-        models = state.in_order(state.live.waiting)
+    models = state.running if state.phase.ending else state.silent
     return Waiting(models, max(now - state.since, 0.0)) if models else None
