@@ -198,7 +198,7 @@ async def test_a_job_that_fails_for_good(podium: Terminal) -> None:
     assert [(job["job"], job["attempt"]) for job in map(json.loads, failed.out.splitlines())] == [("bad", 2)]
     refused = await podium("restart", run, "--edit", "bad.python.argument.day=1")
     assert "jobs.bad.python.argument: there is no such key. Did you mean arguments?" in refused.err
-    again = await podium(*line.replace("-1", "1").split(), "--json")
+    again = await podium(*line.replace("day=-1", "day=1").split(), "--json")
     assert again.code == 0, again.err
     looked = await podium("jobs", again.json["id"], "bad", "--json")
     assert looked.json["call"]["arguments"] == {"day": 1}

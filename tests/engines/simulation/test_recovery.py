@@ -293,14 +293,6 @@ class TestVersion1:
         run.crash((StepSent, "a-1", 2), complete=True)
         assert run.machine.deadline(run.state) == run.state.guard
 
-    def test_a_link_lost_while_models_settle_costs_nothing(self):
-        run = Driver(settle=0.02)
-        run.stepping()
-        run.feed(LinkLost, after=0.001)
-        run.recover(complete=False)
-        assert keys(run) == ["step:1:again:1"]
-        assert run.state.repeated == []
-
 
 class TestVersion2:
     def stepping(self, *models, **plan):
@@ -425,6 +417,20 @@ class TestModelsThatComeBackLater:
         run.wait()
         assert since < run.now <= since + run.state.plan.quiet
         assert keys(run) == ["step:2"]
+
+    @pytest.mark.parametrize("down", [0.0, 0.08, 10.0])
+    def test_version_1_is_given_time_also_for_a_step_that_was_not_sent_yet(self, down):
+        run = Driver(settle=0.02)
+        run.stepping()
+        run.feed(LinkDown, after=0.001)
+        run.feed(LinkLost, after=down)
+        back = run.now
+        run.recover(complete=False)
+        assert run.pending() == []
+        assert run.wait() == ["command.due"]
+        assert run.now == back + run.state.plan.quiet
+        assert keys(run) == ["step:1:again:1"]
+        assert run.state.repeated == []
 
     def test_version_2_is_told_again_while_it_does_not_answer(self):
         run = self.answered_while_the_link_was_lost(version=2)

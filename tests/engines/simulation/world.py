@@ -81,6 +81,7 @@ class Model:
     alive: bool = False
     ended: bool = False
     last: int = 0
+    back: float = 0.0  # when it finds the broker again: what is sent before never comes
 
     def due(self, step: int) -> bool:
         time = (step - 1) * STEP_SECONDS
@@ -195,7 +196,10 @@ class World:
         messages = list(self.messages(command))
         for sent, deliver in messages[: round(part * len(messages))]:
             self.stream.extend(sent)
-            self.outbox.extend(deliver)
+            self.outbox.extend((model, what) for model, what in deliver if not self.deaf(model, what))
+
+    def deaf(self, model: Model, what: tuple) -> bool:
+        return self.now < model.back and what[0] not in ("deploy", "remove")
 
     def messages(self, command: Command) -> Iterator[tuple[list[Said], list[tuple[Model, tuple]]]]:
         match command:
@@ -357,13 +361,22 @@ class World:
         self.inbox = [said for said in self.inbox if said[0] in (Performed, PerformFailed) or self.luck.pick(2)]
         self.outbox = [message for message in self.outbox if self.luck.pick(2)]
 
+    def miss_messages(self) -> None:
+        """Models that live may find the broker again later than Podium does."""
+        for model in self.models.values():
+            if model.alive:
+                model.back = self.now + 4.9 * self.luck.pick(2)
+        self.outbox = [(model, what) for model, what in self.outbox if not self.deaf(model, what)]
+
     def link_is_back(self, *, fed: bool = True) -> None:
         """There may be several links, so some was heard meanwhile; `fed` unless Podium was away as well."""
         if self.down is not None:
             self.allowed += self.now - self.down + self.state.plan.quiet
             self.down = None
+            self.miss_messages()
         if fed:
             self.lose_messages()
+            self.miss_messages()
             self.feed(LinkLost)
             if self.state.phase.working or self.state.phase.ending:
                 self.recover()

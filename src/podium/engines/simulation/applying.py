@@ -74,18 +74,18 @@ def _issue(state: State, models: Collection[str]) -> None:
 
 def _enter(state: State, phase: Phase, at: float, within: float, settle: float = 0.0) -> None:
     """Begin a phase or a step. While a time away is looked into its command has to wait."""
-    before, relinked = state.live, state.relinked
+    before = state.live
     state.phase, state.attempt, state.relinked = phase, 0, False
     state.away = at if state.away is not None and phase.working else None
     state.live = live = Live(recovering=before.recovering)
     live.waiting = expected(state)
-    if relinked and phase is not Phase.REMOVING:
-        # Models may find the broker again later than we did, and would not hear this.
+    if at < state.looking and phase is not Phase.REMOVING:
         if phase is Phase.STEPPING and not state.schedule.unnumbered:
+            state.relinked = True
             live.doubt, live.rungs, live.pause = before.doubt, ("always",), state.plan.quiet
             live.timer = at + live.pause
         else:
-            settle = max(settle, state.plan.quiet)
+            settle = max(settle, state.looking - at)
     state.since = at + settle
     state.guard = state.since + within
     if settle:
@@ -103,7 +103,7 @@ def _enter_step(state: State, at: float, step: int, listen: float = 0.0) -> None
         state.live = Live(recovering=state.live.recovering)
 
 
-def _lose_sight(state: State) -> None:
+def _lose_sight(state: State, at: float) -> None:
     """Forget what was under way: it may or may not have got through."""
     live = state.live
     unasked = state.phase.ending or (state.phase is Phase.DEPLOYING and not state.deployed)
@@ -114,9 +114,16 @@ def _lose_sight(state: State) -> None:
         recovering=True,
     )
     if state.away is not None:  # also where Podium went away before the link was back
-        state.relinked = True
+        _relink(state, at)
+    state.relinked = state.relinked or at < state.looking
     state.away = None
     state.attempt += 1
+
+
+def _relink(state: State, at: float) -> None:
+    """Models may find the broker again later than we do, and miss what is sent meanwhile."""
+    state.relinked = True
+    state.looking = at + state.plan.quiet
 
 
 def _leave_out(state: State, seconds: float) -> None:
@@ -219,7 +226,7 @@ def _step_repeated(state: State, data: Data) -> None:
 def _resumed(state: State, data: Data) -> None:
     """Time away does not count, and there is time to listen however late it was."""
     link_down = 0.0 if state.away is None else data["at"] - state.away  # before Podium was
-    _lose_sight(state)
+    _lose_sight(state, data["at"])
     live, down = state.live, max(data["down"], link_down)
     live.issued = not state.phase.ending and (state.phase is not Phase.DEPLOYING or state.deployed)
     live.doubt = "Podium was away"
@@ -233,8 +240,8 @@ def _link_down(state: State, data: Data) -> None:
 
 
 def _link_lost(state: State, data: Data) -> None:
-    _lose_sight(state)
-    state.relinked = True
+    _lose_sight(state, data["at"])
+    _relink(state, data["at"])
     _leave_out(state, data.get("down", 0.0))
     state.live.doubt = "the link to the broker was lost"
 
@@ -243,8 +250,11 @@ def _recovered(state: State, data: Data) -> None:
     live, at = state.live, data["at"]
     live.recovering = False
     if not live.issued:
-        if state.since > at:
-            live.timer = min(state.since, at + max(state.plan.settle, state.plan.quiet))
+        due = state.since
+        if due > at or (state.phase is Phase.STEPPING and state.schedule.unnumbered):
+            due = max(due, state.looking)  # it is sent once
+        if due > at:
+            live.timer = min(due, at + max(state.plan.settle, state.plan.quiet))
             return
         _issue(state, live.waiting)
         if not data["rungs"]:

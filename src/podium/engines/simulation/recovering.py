@@ -56,11 +56,10 @@ def recovered(state: State, what: Recovered) -> tuple[Event, ...] | str:
             rungs = () if certain else ("always",)
         else:
             send = state.in_order(unsent)
-            # Models may find the broker again later than we did, and not hear what is sent at once.
             heard = not state.relinked and live.waiting <= {*send, *again}
             rungs = () if certain or heard else ("missing", "all")
     elif live.issued or (state.relinked and state.phase is not Phase.REMOVING):
-        rungs = ("missing",)
+        rungs = ("always",) if state.phase is Phase.STEPPING else ("missing",)
     data = {
         "at": what.now,
         "complete": what.complete,

@@ -17,7 +17,7 @@ from podium.errors import JournalDamaged
 from podium.runs.events import Event, Json, RunState
 from podium.runs.machine import Command
 
-SNAPSHOT_SCHEMA = 1
+SNAPSHOT_SCHEMA = 2
 
 
 class Phase(StrEnum):
@@ -96,7 +96,9 @@ class State:
         guard: when it will have taken too long.
         attempt: how often the command of the phase or the step was given before; part of its key.
         away: since when the link is down in this phase or step, while models are waited for: that time does not count.
-        relinked: the link was lost since that command was given: even what the broker accepted may not have arrived.
+        relinked: models may not have been there since that command was given: even what the broker accepted may not
+            have arrived.
+        looking: until when models may still look for the broker, after the link was lost.
         deployed: the order to deploy went out.
         versions: protocol versions other than 1.
         rhythms: of models that declare calculations.
@@ -115,6 +117,7 @@ class State:
     attempt: int = 0
     away: float | None = None
     relinked: bool = False
+    looking: float = 0.0
     deployed: bool = False
     versions: dict[str, int] = field(default_factory=dict)
     rhythms: dict[str, tuple[Rhythm, ...]] = field(default_factory=dict)
@@ -192,6 +195,7 @@ def dump(state: State) -> Json:
         "attempt": state.attempt,
         "away": state.away,
         "relinked": state.relinked,
+        "looking": state.looking,
         "deployed": state.deployed,
         "versions": dict(state.versions),
         "rhythms": {model: [list(rhythm) for rhythm in rhythms] for model, rhythms in state.rhythms.items()},
@@ -215,6 +219,7 @@ def load(document: Mapping[str, Any], snapshot: Json) -> State:
         attempt=snapshot["attempt"],
         away=snapshot.get("away"),
         relinked=snapshot["relinked"],
+        looking=snapshot["looking"],
         deployed=snapshot["deployed"],
         versions=dict(snapshot["versions"]),
         rhythms={
