@@ -117,10 +117,12 @@ async def test_a_broker_is_adopted_after_podium_was_killed(tmp_path: Path) -> No
 async def test_a_broker_that_was_left_is_adopted(tmp_path: Path) -> None:
     first = EmbeddedBroker(tmp_path)
     await first.start()
+    assert not first.adopted
     pid, account = first.pid, first.models
     first.detach()
     second = EmbeddedBroker(tmp_path)
     await second.start()
+    assert second.adopted
     assert second.pid == pid
     assert second.models == account
     await second.stop()

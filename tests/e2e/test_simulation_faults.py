@@ -202,22 +202,30 @@ async def test_podium_killed_and_started_again_goes_on_where_each_run_was(tmp_pa
             assert steps_seen(tmp_path, run) == both(service)
 
 
-async def test_the_broker_killed_in_mid_run_is_started_again_and_the_run_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("killed", ["alone", "with Podium"])
+async def test_the_broker_killed_in_mid_run_is_started_again_and_the_run_goes_on(tmp_path: Path, killed: str) -> None:
     gate = Gate(tmp_path, "step:5")
     models = models_of(tmp_path, {"plain": {**gate.env, "ONLY": "plain-2"}})
     async with serving(tmp_path, models, PODIUM_DOTS_QUIET_SECONDS="3") as podium:
         run = await submitted(podium)
         await gate.reached()
         (pid_file,) = podium.data.glob("**/broker.pid")
+        if killed == "with Podium":
+            await podium.kill()
         os.kill(json.loads(pid_file.read_text())["pid"], signal.SIGKILL)
+        if killed == "with Podium":
+            await podium.start()
         gate.release()
         assert (await podium.ended(run))["state"] == "succeeded"
+        events = [event async for event in podium.events(run)]
         repeated = {
             (event["data"]["step"], model)
-            async for event in podium.events(run)
+            for event in events
             if event["type"] == "step.repeated"
             for model in event["data"]["models"]
         }
+        relinked = [event["data"].get("relinked") for event in events if event["type"] == "run.resumed"]
+        assert relinked == ([True] if killed == "with Podium" else [])
     for model, steps in steps_seen(tmp_path, run).items():
         assert sorted(set(steps)) == EACH_ONCE
         doubled = {(step, model) for step in steps if steps.count(step) > 1}

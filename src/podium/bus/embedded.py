@@ -60,6 +60,7 @@ class EmbeddedBroker:
         self.remembered = lifecycle.remembered(simulators)
         self.broken = asyncio.Event()
         self.error: PodiumError | None = None
+        self.adopted = False  # it went on from before `start`
         self._models_publish = (*lifecycle.MODELS_PUBLISH, *models_publish)
         self._models_subscribe = (*lifecycle.MODELS_SUBSCRIBE, *models_subscribe)
         self._clock = clock
@@ -123,6 +124,7 @@ class EmbeddedBroker:
         self.error = None
         self._settings = Settings.load(self._path("json"))
         lock = self._lock()
+        self.adopted = lock is None
         if lock is None:
             self._adopt()
         else:

@@ -48,6 +48,7 @@ class Actor:
         run: the run as the journal has it.
         document: what it was made from.
         down: for a run that was under way: the seconds that Podium was away; None for a new one.
+        relinked: the bus was away meanwhile as well.
         unwanted: counts inputs that led to nothing, by their type.
 
     `caught_up` tells whether all is under way again that was before Podium went away.
@@ -64,6 +65,7 @@ class Actor:
         unwanted: Counter[str],
         *,
         down: float | None = None,
+        relinked: bool = False,
     ) -> None:
         self.run = run
         self._document = document
@@ -73,6 +75,7 @@ class Actor:
         self._clock = clock
         self._unwanted = unwanted
         self._down = down
+        self._relinked = relinked
         self.caught_up = down is None
         self._seq = 0
         self._snapshot_due = SNAPSHOT_EVERY
@@ -109,7 +112,7 @@ class Actor:
         try:
             await self._replay()
             if self._down is not None:
-                await self._recover(Resumed(self._clock(), down=self._down))
+                await self._recover(Resumed(self._clock(), self._down, self._relinked))
                 # Behind what was just begun, so that whoever is to be told something waits for it by then.
                 asyncio.get_running_loop().call_soon(setattr, self, "caught_up", True)
             while not self._ended:

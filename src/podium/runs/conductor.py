@@ -61,6 +61,7 @@ class Conductor:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._lanes: dict[str, deque[str]] = {}
         self._link_is_down = False
+        self._relinked = False
         self._open = True
         self.unwanted: Counter[str] = Counter()
 
@@ -79,8 +80,9 @@ class Conductor:
         """Whether a run that was under way before is not yet where it was."""
         return not all(actor.caught_up for actor in self._actors.values())
 
-    async def start(self, down: float = 0.0) -> None:
-        """Go on with all that was under way `down` seconds ago."""
+    async def start(self, down: float = 0.0, *, relinked: bool = False) -> None:
+        """Go on with all that was under way `down` seconds ago; `relinked`, when the bus was away meanwhile as well."""
+        self._relinked = relinked
         for run in await self._journal.unfinished():
             if run.kind not in self._kinds:
                 log.error("run.kind_unknown", run=run.id, kind=run.kind)
@@ -187,6 +189,7 @@ class Conductor:
             self._clock,
             self.unwanted,
             down=down if under_way else None,
+            relinked=self._relinked,
         )
         self._actors[run.id] = actor
         lane = self._lanes.setdefault(run.lane or run.id, deque())

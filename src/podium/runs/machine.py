@@ -35,9 +35,14 @@ class Started(Input):
 
 @dataclass(frozen=True, slots=True)
 class Resumed(Input):
-    """Podium is back after `down` seconds away; deadlines must move by as much."""
+    """Podium is back after `down` seconds away; deadlines must move by as much.
+
+    Args:
+        relinked: the bus was away meanwhile as well: anything on its way may be lost.
+    """
 
     down: float
+    relinked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

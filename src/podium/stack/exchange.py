@@ -71,6 +71,11 @@ class Exchange:
         return _told(location, self._settings.broker_advertise)
 
     @property
+    def begun(self) -> bool:
+        """Whether the broker is one that began with us: models that live lost the one before."""
+        return self._broker is not None and not self._broker.adopted
+
+    @property
     def passwords(self) -> list[str]:
         """Those of a broker of our own."""
         return [self._broker.credentials.password, self._broker.models.password] if self._broker else []

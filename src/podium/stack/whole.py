@@ -208,7 +208,7 @@ class Stack:
         self._app(house)
         await self._jobs.tidy({run.id for run in await self._journal.unfinished()})
         self._jobs.watch()
-        await conductor.start(away)
+        await conductor.start(away, relinked=self._exchange.begun)
         self._opened.push_async_callback(conductor.close)
         self._opened.callback(asyncio.create_task(self._watch_lease(), name="lease").cancel)
         self._opened.callback(asyncio.create_task(self._forget_logs(), name="logs").cancel)

@@ -112,6 +112,9 @@ class World:
     punctual: bool = True  # nothing was under way when the machine had waited for it long enough
     excuse: str | None = None  # why the run need not succeed
     snapshot: tuple[int, object] | None = None
+    told_to_finish: set[str] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)  # while they lived
+    cut_off: bool = False  # the run ended without a link
 
     def __post_init__(self) -> None:
         luck = self.luck
@@ -251,6 +254,7 @@ class World:
                     self.say(AllReady)
             case ("remove",):
                 if model.alive:
+                    self.removed.add(model.name)
                     self.end(model, 137)
                 if not any(each.alive for each in self.models.values()):
                     self.say(AllEnded)
@@ -264,6 +268,7 @@ class World:
                     return
                 self.calculate(model, number)
             case ("finish",):
+                self.told_to_finish.add(model.name)
                 if model.fault != "hangs at the end":
                     self.end(model, 9 if model.fault == "fails at the end" else 0)
 
@@ -324,11 +329,15 @@ class World:
         self.now += down
         self.allowed += down + self.state.plan.quiet
         self.link_is_back(fed=False)
+        relinked = self.lose_link in self.mishaps and self.luck.pick(2) == 1
+        if relinked:
+            self.lose_messages()
+            self.miss_messages()
         if self.state.phase is Phase.QUEUED:
             self.feed(Started)
             return
         twin = self.from_snapshot()
-        self.feed(Resumed, down)
+        self.feed(Resumed, down, relinked)
         twin = MACHINE.apply(twin, self.journal[-1])
         assert twin == self.state, "the snapshot tells another story"
         self.recover()
@@ -389,6 +398,9 @@ class World:
 
     def recover(self) -> None:
         assert not MACHINE.pending(self.state), "nothing may be sent while it is looked what was"
+        if self.luck.strikes(10):
+            self.now += 6  # a broker that has just begun is slow to tell
+            self.allowed += 6
         if self.cancel in self.mishaps and self.luck.strikes(20):
             self.cancel()
         if self.remembers:
@@ -543,6 +555,8 @@ class World:
         if self.state.away is not None:
             assert deadline <= max(self.down or 0.0, self.state.since) + self.state.plan.away_timeout + 1
             self.excuse = "the broker stayed away"
+        if self.down is not None and self.state.phase.ending:
+            self.cut_off = True
         under_way = self.inbox or self.outbox or self.pending()
         self.punctual = self.punctual and not under_way
         if deadline == self.state.guard and self.state.phase.working and under_way:
@@ -586,6 +600,8 @@ class World:
             left = [model for model in self.models.values() if model.name not in state.lost]
             due = {step for step in range(1, self.steps + 1) if any(model.due(step) for model in left)}
             assert due <= finished
+            if self.excuse is None and self.punctual and not self.cut_off:
+                assert self.removed <= self.told_to_finish, "models were removed that could not write their results"
             for model in left:
                 last = max((step for step in range(1, self.steps + 1) if model.due(step)), default=0)
                 assert model.last == last or (model.version == 1 and not self.punctual), (

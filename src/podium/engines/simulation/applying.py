@@ -1,6 +1,6 @@
 """What each event does to the state. Nothing is decided here: whatever was decided stands in the event.
 
-So a journal written by an older Podium leads to the state it led to then.
+So a journal leads to the same state whenever it is read, and no clock is asked.
 """
 
 from __future__ import annotations
@@ -73,24 +73,27 @@ def _issue(state: State, models: Collection[str]) -> None:
 
 
 def _enter(state: State, phase: Phase, at: float, within: float, settle: float = 0.0) -> None:
-    """Begin a phase or a step. While a time away is looked into its command has to wait."""
-    before = state.live
-    state.phase, state.attempt, state.relinked = phase, 0, False
+    """Begin a phase or a step. Its command waits until the link is there and all that was missed is known.
+
+    Where it is given once, it also waits until models had time to find the broker again; not where they are removed.
+    """
+    before, looking = state.live, state.looked_for(at)
+    state.phase, state.attempt, state.unheard = phase, 0, False
     state.away = at if state.away is not None and phase.working else None
     state.live = live = Live(recovering=before.recovering)
     live.waiting = expected(state)
-    if at < state.looking and phase is not Phase.REMOVING:
-        if phase is Phase.STEPPING and not state.schedule.unnumbered:
-            state.relinked = True
+    if looking and phase is not Phase.REMOVING:
+        if phase is Phase.STEPPING and not (state.schedule.unnumbered or settle):
+            state.unheard = True
             live.doubt, live.rungs, live.pause = before.doubt, ("always",), state.plan.quiet
             live.timer = at + live.pause
         else:
-            settle = max(settle, state.looking - at)
+            settle = max(settle, looking)
     state.since = at + settle
     state.guard = state.since + within
     if settle:
         live.timer = state.since
-    elif not live.recovering:
+    elif not live.recovering and state.away is None:
         _issue(state, live.waiting)
 
 
@@ -113,16 +116,14 @@ def _lose_sight(state: State, at: float) -> None:
         issued=live.issued and not unasked,
         recovering=True,
     )
-    if state.away is not None:  # also where Podium went away before the link was back
-        _relink(state, at)
-    state.relinked = state.relinked or at < state.looking
+    state.unheard = state.unheard or state.looked_for(at) > 0
     state.away = None
     state.attempt += 1
 
 
-def _relink(state: State, at: float) -> None:
-    """Models may find the broker again later than we do, and miss what is sent meanwhile."""
-    state.relinked = True
+def _look_out(state: State, at: float) -> None:
+    """Models may find the broker again later than we do, and miss what is sent before."""
+    state.unheard = True
     state.looking = at + state.plan.quiet
 
 
@@ -131,6 +132,12 @@ def _leave_out(state: State, seconds: float) -> None:
     state.since += seconds
     if state.guard is not None:
         state.guard += seconds
+
+
+def _leave_time(state: State, at: float) -> None:
+    """To ask those who have not answered, then all, and to hear them."""
+    if state.guard is not None:
+        state.guard = max(state.guard, at + 3 * state.plan.quiet)
 
 
 def _nothing(_: State, __: Data) -> None:
@@ -210,6 +217,8 @@ def _repeated(state: State, data: Data) -> None:
     state.attempt += 1
     _issue(state, (*data["models"], *data.get("first", ())))
     live.fresh = frozenset()
+    if data.get("retold"):
+        return
     if live.rungs[:1] == ("always",):
         live.pause = max(2 * live.pause, 1.0)
     else:
@@ -226,13 +235,14 @@ def _step_repeated(state: State, data: Data) -> None:
 def _resumed(state: State, data: Data) -> None:
     """Time away does not count, and there is time to listen however late it was."""
     link_down = 0.0 if state.away is None else data["at"] - state.away  # before Podium was
+    if state.away is not None or data.get("relinked"):
+        _look_out(state, data["at"])
     _lose_sight(state, data["at"])
     live, down = state.live, max(data["down"], link_down)
     live.issued = not state.phase.ending and (state.phase is not Phase.DEPLOYING or state.deployed)
     live.doubt = "Podium was away"
     _leave_out(state, down)
-    if state.guard is not None:
-        state.guard = max(state.guard, data["at"] + state.plan.quiet)
+    _leave_time(state, data["at"])
 
 
 def _link_down(state: State, data: Data) -> None:
@@ -240,9 +250,12 @@ def _link_down(state: State, data: Data) -> None:
 
 
 def _link_lost(state: State, data: Data) -> None:
+    _look_out(state, data["at"])
     _lose_sight(state, data["at"])
-    _relink(state, data["at"])
     _leave_out(state, data.get("down", 0.0))
+    if state.since > data["at"]:  # its command has not gone out
+        _leave_out(state, max(state.looking - state.since, 0.0))
+    _leave_time(state, data["at"])
     state.live.doubt = "the link to the broker was lost"
 
 
@@ -250,11 +263,11 @@ def _recovered(state: State, data: Data) -> None:
     live, at = state.live, data["at"]
     live.recovering = False
     if not live.issued:
-        due = state.since
-        if due > at or (state.phase is Phase.STEPPING and state.schedule.unnumbered):
-            due = max(due, state.looking)  # it is sent once
-        if due > at:
-            live.timer = min(due, at + max(state.plan.settle, state.plan.quiet))
+        wait = min(max(state.since - at, 0.0), max(state.plan.settle, state.plan.quiet))
+        if wait or (state.phase is Phase.STEPPING and state.schedule.unnumbered):
+            wait = max(wait, state.looked_for(at))  # it is given once
+        if wait:
+            live.timer = at + wait
             return
         _issue(state, live.waiting)
         if not data["rungs"]:
@@ -308,7 +321,7 @@ def _ended(state: State, outcome: RunState, data: Data) -> None:
     state.phase, state.outcome = Phase.ENDED, outcome
     state.error = dict(data["error"]) if "error" in data else None
     state.guard = None
-    state.attempt, state.away, state.relinked = 0, None, False
+    state.attempt, state.away, state.unheard, state.looking = 0, None, False, 0.0
     state.live = Live()
 
 

@@ -19,7 +19,10 @@ LONGEST_BACK_OFF = 10.0
 def resumed(state: State, what: Resumed) -> tuple[Event, ...] | str:
     if not (state.phase.working or state.phase.ending):
         return "nothing is under way"
-    return (Event("run.resumed", {"at": what.now, "down": what.down}),)
+    data = {"at": what.now, "down": what.down}
+    if what.relinked:
+        data["relinked"] = True
+    return (Event("run.resumed", data),)
 
 
 def link_down(state: State, what: LinkDown) -> tuple[Event, ...] | str:
@@ -47,7 +50,7 @@ def recovered(state: State, what: Recovered) -> tuple[Event, ...] | str:
     rungs: tuple[str, ...] = ()
     if state.phase is Phase.STEPPING and live.issued:
         due = state.schedule.due(state.step)
-        certain = what.complete and not state.relinked
+        certain = what.complete and not state.unheard
         unsent = {model for model in live.waiting if what.complete and model not in live.sent}
         if not certain and not live.waiting.isdisjoint(due.broadcast):
             again = tuple(model for model in due.broadcast if model not in unsent)
@@ -56,10 +59,12 @@ def recovered(state: State, what: Recovered) -> tuple[Event, ...] | str:
             rungs = () if certain else ("always",)
         else:
             send = state.in_order(unsent)
-            heard = not state.relinked and live.waiting <= {*send, *again}
+            heard = not state.unheard and live.waiting <= {*send, *again}
             rungs = () if certain or heard else ("missing", "all")
-    elif live.issued or (state.relinked and state.phase is not Phase.REMOVING):
-        rungs = ("always",) if state.phase is Phase.STEPPING else ("missing",)
+    elif state.phase is Phase.STEPPING:
+        rungs = ("always",) if state.unheard and not state.schedule.unnumbered else ()
+    elif live.issued or state.phase is Phase.FINISHING or (state.unheard and state.phase is not Phase.REMOVING):
+        rungs = ("missing",)
     data = {
         "at": what.now,
         "complete": what.complete,
@@ -112,6 +117,8 @@ def _step_repeated(
     state: State, now: float, models: Sequence[str], first: Sequence[str] = (), reason: str | None = None
 ) -> Event:
     data = {"at": now, "step": state.step, "models": list(models), "reason": reason or state.live.doubt}
+    if reason:
+        data["retold"] = True  # those who may have missed it are asked when they would have been
     if first:
         data["first"] = list(first)  # these had not been sent it: no repetition
     return Event("step.repeated", data)
@@ -119,4 +126,6 @@ def _step_repeated(
 
 def _command_repeated(state: State, now: float, models: Sequence[str], reason: str | None = None) -> Event:
     data = {"at": now, "command": state.key, "models": list(models), "reason": reason or state.live.doubt}
+    if reason:
+        data["retold"] = True
     return Event("command.repeated", data)

@@ -96,8 +96,7 @@ class State:
         guard: when it will have taken too long.
         attempt: how often the command of the phase or the step was given before; part of its key.
         away: since when the link is down in this phase or step, while models are waited for: that time does not count.
-        relinked: models may not have been there since that command was given: even what the broker accepted may not
-            have arrived.
+        unheard: models may have missed that command: even what the broker accepted may not have arrived.
         looking: until when models may still look for the broker, after the link was lost.
         deployed: the order to deploy went out.
         versions: protocol versions other than 1.
@@ -116,7 +115,7 @@ class State:
     guard: float | None = None
     attempt: int = 0
     away: float | None = None
-    relinked: bool = False
+    unheard: bool = False
     looking: float = 0.0
     deployed: bool = False
     versions: dict[str, int] = field(default_factory=dict)
@@ -161,6 +160,11 @@ class State:
                 base = "remove"
         return f"{base}:again:{self.attempt}" if self.attempt else base
 
+    def looked_for(self, at: float) -> float:
+        """For how many seconds models may still look for the broker."""
+        left = self.looking - at
+        return left if 0 < left <= self.plan.quiet else 0.0  # longer only where the clock was set back
+
     def in_order(self, models: Collection[str]) -> tuple[str, ...]:
         return tuple(model for model in self.plan.models if model in models)
 
@@ -194,7 +198,7 @@ def dump(state: State) -> Json:
         "guard": state.guard,
         "attempt": state.attempt,
         "away": state.away,
-        "relinked": state.relinked,
+        "unheard": state.unheard,
         "looking": state.looking,
         "deployed": state.deployed,
         "versions": dict(state.versions),
@@ -217,8 +221,8 @@ def load(document: Mapping[str, Any], snapshot: Json) -> State:
         since=snapshot["since"],
         guard=snapshot["guard"],
         attempt=snapshot["attempt"],
-        away=snapshot.get("away"),
-        relinked=snapshot["relinked"],
+        away=snapshot["away"],
+        unheard=snapshot["unheard"],
         looking=snapshot["looking"],
         deployed=snapshot["deployed"],
         versions=dict(snapshot["versions"]),
