@@ -55,6 +55,8 @@ class CountingMachine:
                 return [Event("run.cancelled", {"error": {"reason": reason}})]
             case DeadlinePassed():
                 return [Event("run.failed", {"error": {"reason": "took too long"}})]
+            case Resumed(relinked=True):
+                return [Event("noticed", {"what": "Resumed, relinked"})]
             case Resumed() | LinkDown() | LinkLost() | Recovered():
                 return [Event("noticed", {"what": type(what).__name__})]
             case _:

@@ -141,6 +141,31 @@ async def test_a_restart_goes_on_with_what_was_pending(journal: Journal) -> None
     assert (await types(journal, "a")).count("noticed") == 2  # resumed, recovered
 
 
+async def test_what_came_while_it_was_found_out_what_was_missed_is_heard_before_anything_is_done(
+    journal: Journal,
+) -> None:
+    before = conductor(journal, CountingPerformer(never=frozenset({"count:0"})))
+    await before.submit(counting("a", 1))
+    position = 0
+    while "run.running" not in await types(journal, "a"):
+        position = await journal.wait_beyond(position)
+    await before.close()
+
+    class Interrupted(CountingPerformer):
+        async def recover(self, run: str, document: Any) -> Any:
+            after.link_down()
+            await after.cancel(run)
+            return await super().recover(run, document)
+
+    performer = Interrupted()
+    after = conductor(journal, performer)
+    await after.start(relinked=True)
+    assert (await after.wait("a")).state is RunState.CANCELLED
+    assert performer.performed == []
+    noticed = [each.event.data["what"] for each in await journal.events("a") if each.event.type == "noticed"]
+    assert noticed == ["Resumed, relinked", "Recovered", "LinkDown"]
+
+
 async def test_a_restart_starts_what_was_queued_in_order(journal: Journal) -> None:
     before = conductor(journal, CountingPerformer(never=frozenset({"count:0"})))
     for name in "ab":

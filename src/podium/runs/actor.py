@@ -111,16 +111,17 @@ class Actor:
         """Run to the end of the run. Raises: LeaseLost, when another owner has taken over."""
         try:
             await self._replay()
-            if self._down is not None:
-                await self._recover(Resumed(self._clock(), self._down, self._relinked))
+            back = None if self._down is None else Resumed(self._clock(), self._down, self._relinked)
+            if back is not None:
+                await self._go_on(back)
                 # Behind what was just begun, so that whoever is to be told something waits for it by then.
                 asyncio.get_running_loop().call_soon(setattr, self, "caught_up", True)
             while not self._ended:
                 await self._next()
                 inputs, link_lost = self._drain()
                 await self._take(inputs, act=link_lost is None)
-                if link_lost is not None and not self._ended:
-                    await self._recover(link_lost)
+                if link_lost is not None:
+                    await self._go_on(link_lost)
         except LeaseLost:
             raise
         except Exception as error:
@@ -160,6 +161,14 @@ class Actor:
         self._snapshot_due = seq + SNAPSHOT_EVERY
         return True
 
+    async def _go_on(self, back: Input) -> None:
+        """Find out what was missed, and act once all is known that came meanwhile."""
+        why: Input | None = back
+        while why is not None and not self._ended:
+            await self._recover(why)
+            inputs, why = self._drain()
+            await self._take(inputs, act=why is None)
+
     async def _recover(self, why: Input) -> None:
         await self._take([why], act=False)
         try:
@@ -167,7 +176,7 @@ class Actor:
         except Unavailable as error:
             log.warning("run.recovery_incomplete", run=self.run.id, reason=str(error))
             found = Recovery()
-        await self._take([*found.inputs, Recovered(self._clock(), complete=found.complete)])
+        await self._take([*found.inputs, Recovered(self._clock(), complete=found.complete)], act=False)
 
     async def _next(self) -> None:
         """Return when there is something to do: an input, a deadline."""

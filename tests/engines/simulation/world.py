@@ -81,6 +81,8 @@ class Model:
     alive: bool = False
     ended: bool = False
     last: int = 0
+    upstream: str | None = None  # whose part it waits for, of version 2
+    held: int = 0  # the step in which it does
     back: float = 0.0  # when it finds the broker again: what is sent before never comes
 
     def due(self, step: int) -> bool:
@@ -122,6 +124,10 @@ class World:
             name: Model(name, self.versions[luck.pick(len(self.versions))])
             for name in [f"m-{number}" for number in range(1, 2 + luck.pick(4))]
         }
+        names = list(self.models)
+        for place, name in enumerate(names):
+            if place and self.models[name].version == 2 and luck.pick(2):
+                self.models[name].upstream = names[luck.pick(place)]
         self.steps = 1 + luck.pick(5)
         if self.with_periods:
             for model in self.models.values():
@@ -266,6 +272,9 @@ class World:
             case ("step", number, due):
                 if model.version == 2 and model.name not in due and number > model.last:
                     return
+                if model.upstream in due and self.models[model.upstream].last < number:
+                    model.held = number
+                    return
                 self.calculate(model, number)
             case ("finish",):
                 self.told_to_finish.add(model.name)
@@ -286,6 +295,10 @@ class World:
             model.last = number
         self.stream.append((Answered, (model.name, number if model.version == 2 else None)))
         self.inbox.append((Answered, (model.name, number if model.version == 2 else self.numbered(model.name))))
+        for other in self.models.values():
+            if other.alive and other.upstream == model.name and other.held == number:
+                other.held = 0
+                self.calculate(other, number)
 
     def numbered(self, name: str) -> int | None:
         """Which step a dialect takes an answer of version 1 for: the last it sent, where the broker can tell it."""
@@ -595,6 +608,14 @@ class World:
 
         if self.excuse is None:
             assert state.outcome is RunState.SUCCEEDED, self.journal[-1]
+        if (
+            self.remembers
+            and self.punctual
+            and self.excuse in FAULTS
+            and all(one.fault != "silent" for one in self.models.values())
+        ):
+            innocent = [name for name in state.lost if self.models[name].fault is None]
+            assert not innocent, f"{innocent} had nothing to wait for"
         if state.outcome is RunState.SUCCEEDED:
             finished = {event.data["step"] for event in self.journal if event.type == "step.finished"}
             left = [model for model in self.models.values() if model.name not in state.lost]

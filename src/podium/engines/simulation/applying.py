@@ -72,8 +72,8 @@ def _issue(state: State, models: Collection[str]) -> None:
     state.live.issued = True
 
 
-def _enter(state: State, phase: Phase, at: float, within: float, settle: float = 0.0) -> None:
-    """Begin a phase or a step. Its command waits until the link is there and all that was missed is known.
+def _enter(state: State, phase: Phase, at: float, settle: float = 0.0) -> None:
+    """Begin a phase or a step. Its command waits until all that was missed is known, and for the link where models do.
 
     Where it is given once, it also waits until models had time to find the broker again; not where they are removed.
     """
@@ -90,7 +90,7 @@ def _enter(state: State, phase: Phase, at: float, within: float, settle: float =
         else:
             settle = max(settle, looking)
     state.since = at + settle
-    state.guard = state.since + within
+    state.guard = state.since + state.within
     if settle:
         live.timer = state.since
     elif not live.recovering and state.away is None:
@@ -101,7 +101,7 @@ def _enter_step(state: State, at: float, step: int, listen: float = 0.0) -> None
     state.step = step
     if step <= state.plan.steps:
         settle = max(state.plan.settle if state.schedule.unnumbered else 0.0, listen)
-        _enter(state, Phase.STEPPING, at, state.plan.step_timeout, settle)
+        _enter(state, Phase.STEPPING, at, settle)
     else:
         state.live = Live(recovering=state.live.recovering)
 
@@ -134,10 +134,10 @@ def _leave_out(state: State, seconds: float) -> None:
         state.guard += seconds
 
 
-def _leave_time(state: State, at: float) -> None:
-    """To ask those who have not answered, then all, and to hear them."""
-    if state.guard is not None:
-        state.guard = max(state.guard, at + 3 * state.plan.quiet)
+def _patience(state: State, at: float) -> float:
+    """Until those who have not answered were asked, then all, and were heard; not for ever, with losses that go on."""
+    needed = 3 * state.plan.quiet
+    return min(at + needed, state.since + state.within + max(needed, state.plan.away_timeout))
 
 
 def _nothing(_: State, __: Data) -> None:
@@ -145,7 +145,7 @@ def _nothing(_: State, __: Data) -> None:
 
 
 def _started(state: State, data: Data) -> None:
-    _enter(state, Phase.DEPLOYING, data["at"], state.plan.ready_timeout)
+    _enter(state, Phase.DEPLOYING, data["at"])
 
 
 def _deployed(state: State, data: Data) -> None:
@@ -154,7 +154,7 @@ def _deployed(state: State, data: Data) -> None:
 
 
 def _ready(state: State, data: Data) -> None:
-    _enter(state, Phase.PARAMETERIZING, data["at"], state.plan.step_timeout)
+    _enter(state, Phase.PARAMETERIZING, data["at"])
 
 
 def _model_ready(state: State, data: Data) -> None:
@@ -242,7 +242,6 @@ def _resumed(state: State, data: Data) -> None:
     live.issued = not state.phase.ending and (state.phase is not Phase.DEPLOYING or state.deployed)
     live.doubt = "Podium was away"
     _leave_out(state, down)
-    _leave_time(state, data["at"])
 
 
 def _link_down(state: State, data: Data) -> None:
@@ -250,20 +249,21 @@ def _link_down(state: State, data: Data) -> None:
 
 
 def _link_lost(state: State, data: Data) -> None:
+    unsent = state.since >= (data["at"] if state.away is None else state.away)
     _look_out(state, data["at"])
     _lose_sight(state, data["at"])
     _leave_out(state, data.get("down", 0.0))
-    if state.since > data["at"]:  # its command has not gone out
+    if unsent and state.waits:
         _leave_out(state, max(state.looking - state.since, 0.0))
-    _leave_time(state, data["at"])
     state.live.doubt = "the link to the broker was lost"
 
 
 def _recovered(state: State, data: Data) -> None:
     live, at = state.live, data["at"]
     live.recovering = False
+    live.patience = _patience(state, at)
     if not live.issued:
-        wait = min(max(state.since - at, 0.0), max(state.plan.settle, state.plan.quiet))
+        wait = min(max(state.since - at, 0.0), max(state.plan.settle, state.plan.quiet)) if state.waits else 0.0
         if wait or (state.phase is Phase.STEPPING and state.schedule.unnumbered):
             wait = max(wait, state.looked_for(at))  # it is given once
         if wait:
@@ -283,6 +283,7 @@ def _recovered(state: State, data: Data) -> None:
 def _lost(state: State, data: Data) -> None:
     model = data["model"]
     state.lost[model] = data["reason"]
+    state.lost_in = state.step
     state.live.waiting.discard(model)
     state.reschedule()
     live = state.live
@@ -310,11 +311,11 @@ def _ending(state: State, data: Data) -> None:
     state.error = dict(data["error"]) if "error" in data else None
     # Before all were ready, some may not listen yet, and none has results to write: nobody is waited for.
     phase = Phase.REMOVING if state.phase is Phase.DEPLOYING else Phase.FINISHING
-    _enter(state, phase, data["at"], state.plan.end_timeout)
+    _enter(state, phase, data["at"])
 
 
 def _removing(state: State, data: Data) -> None:
-    _enter(state, Phase.REMOVING, data["at"], state.plan.end_timeout)
+    _enter(state, Phase.REMOVING, data["at"])
 
 
 def _ended(state: State, outcome: RunState, data: Data) -> None:

@@ -297,7 +297,7 @@ def _deadline(state: State, what: DeadlinePassed) -> Verdict:
         if live.issued:
             return repeat(state, what.now)
         return (Event("command.due", transient=True),)
-    if state.guard is None or what.now < state.guard:
+    if state.limit is None or what.now < state.limit:
         return "nothing was due"
     match state.phase:
         case Phase.FINISHING:

@@ -40,12 +40,12 @@ class SimulationMachine:
         return tuple(live.outbox.values()) if live.outbox and not live.recovering else ()
 
     def deadline(self, state: State) -> float | None:
-        timer, guard = state.live.timer, state.guard
+        timer, limit = state.live.timer, state.limit
         if state.away is not None:
             return state.away + state.plan.away_timeout
-        if timer is None or guard is None:
-            return guard
-        return min(timer, guard)
+        if timer is None or limit is None:
+            return limit
+        return min(timer, limit)
 
     def dump(self, state: State) -> Json:
         return states.dump(state)

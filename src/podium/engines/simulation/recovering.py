@@ -51,12 +51,15 @@ def recovered(state: State, what: Recovered) -> tuple[Event, ...] | str:
     if state.phase is Phase.STEPPING and live.issued:
         due = state.schedule.due(state.step)
         certain = what.complete and not state.unheard
+        waited_for = not live.waiting.isdisjoint(due.broadcast)
+        # What is kept of a step that was sent to all does not tell whether they know who was lost in it.
+        untold = waited_for and state.lost_in == state.step
         unsent = {model for model in live.waiting if what.complete and model not in live.sent}
-        if not certain and not live.waiting.isdisjoint(due.broadcast):
+        if waited_for and (untold or not certain):
             again = tuple(model for model in due.broadcast if model not in unsent)
         if not state.schedule.unnumbered:
             send, again = state.in_order({*unsent, *again}), ()
-            rungs = () if certain else ("always",)
+            rungs = () if certain and not untold else ("always",)
         else:
             send = state.in_order(unsent)
             heard = not state.unheard and live.waiting <= {*send, *again}
@@ -93,8 +96,10 @@ def repeat(state: State, now: float) -> tuple[Event, ...]:
 def retell(state: State, now: float, lost: Sequence[str]) -> tuple[Event, ...]:
     """Models are lost in mid-step: those of version 2 hear that nothing will come from them, and go on without."""
     live = state.live
-    if state.phase is not Phase.STEPPING or not live.issued or live.recovering or live.outbox:
+    if state.phase is not Phase.STEPPING or not live.issued or live.recovering or state.away is not None:
         return ()
+    if live.outbox and not state.schedule.unnumbered:
+        return ()  # it is changed there, and sent until they have answered
     hearing = [model for model in state.schedule.due(state.step).broadcast if model not in lost]
     if live.waiting.isdisjoint(hearing):
         return ()

@@ -17,7 +17,7 @@ from podium.errors import JournalDamaged
 from podium.runs.events import Event, Json, RunState
 from podium.runs.machine import Command
 
-SNAPSHOT_SCHEMA = 2
+SNAPSHOT_SCHEMA = 3
 
 
 class Phase(StrEnum):
@@ -62,6 +62,7 @@ class Live:
         timer: when something is to be sent (again).
         rungs: to whom it is sent again while answers are missing, next first: `missing`, `all`, or `always` to all.
         pause: how long to listen between rungs.
+        patience: until when no time-out counts, after a loss.
         fresh: the models that got it after a loss, so that it need not be repeated to them so soon.
         failures: how often it could not be sent.
         doubt: why it is to be sent again.
@@ -78,6 +79,7 @@ class Live:
     timer: float | None = None
     rungs: tuple[str, ...] = ()
     pause: float = 0.0
+    patience: float = 0.0
     fresh: frozenset[str] = frozenset()
     failures: int = 0
     doubt: str | None = None
@@ -102,6 +104,7 @@ class State:
         versions: protocol versions other than 1.
         rhythms: of models that declare calculations.
         lost: models the run goes on without, and why.
+        lost_in: the step in which the last of them was lost.
         ended: models whose process has ended.
         repeated: steps that were repeated in a way that may change results.
         outcome: what the run ends as, from the moment that is known.
@@ -121,6 +124,7 @@ class State:
     versions: dict[str, int] = field(default_factory=dict)
     rhythms: dict[str, tuple[Rhythm, ...]] = field(default_factory=dict)
     lost: dict[str, str] = field(default_factory=dict)
+    lost_in: int = 0
     ended: set[str] = field(default_factory=set)
     repeated: list[int] = field(default_factory=list)
     outcome: RunState | None = None
@@ -159,6 +163,23 @@ class State:
             case _:
                 base = "remove"
         return f"{base}:again:{self.attempt}" if self.attempt else base
+
+    @property
+    def waits(self) -> bool:
+        """Whether what is not sent yet is sent once, so that models have to be there, and not until they answer."""
+        return self.phase is not Phase.STEPPING or self.schedule.unnumbered
+
+    @property
+    def within(self) -> float:
+        """How many seconds the phase or the step may take."""
+        if self.phase is Phase.DEPLOYING:
+            return self.plan.ready_timeout
+        return self.plan.end_timeout if self.phase.ending else self.plan.step_timeout
+
+    @property
+    def limit(self) -> float | None:
+        """When the phase or the step has taken too long."""
+        return None if self.guard is None else max(self.guard, self.live.patience)
 
     def looked_for(self, at: float) -> float:
         """For how many seconds models may still look for the broker."""
@@ -204,6 +225,7 @@ def dump(state: State) -> Json:
         "versions": dict(state.versions),
         "rhythms": {model: [list(rhythm) for rhythm in rhythms] for model, rhythms in state.rhythms.items()},
         "lost": dict(state.lost),
+        "lost_in": state.lost_in,
         "ended": sorted(state.ended),
         "repeated": list(state.repeated),
         "outcome": state.outcome and state.outcome.value,
@@ -231,6 +253,7 @@ def load(document: Mapping[str, Any], snapshot: Json) -> State:
             for model, rhythms in snapshot["rhythms"].items()
         },
         lost=dict(snapshot["lost"]),
+        lost_in=snapshot["lost_in"],
         ended=set(snapshot["ended"]),
         repeated=list(snapshot["repeated"]),
         outcome=RunState(snapshot["outcome"]) if snapshot["outcome"] else None,
