@@ -111,17 +111,19 @@ class Actor:
         """Run to the end of the run. Raises: LeaseLost, when another owner has taken over."""
         try:
             await self._replay()
-            back = None if self._down is None else Resumed(self._clock(), self._down, self._relinked)
-            if back is not None:
-                await self._go_on(back)
-                # Behind what was just begun, so that whoever is to be told something waits for it by then.
-                asyncio.get_running_loop().call_soon(setattr, self, "caught_up", True)
+            back: Input | None = None
+            if self._down is not None:
+                back = Resumed(self._clock(), self._down, self._relinked)
             while not self._ended:
-                await self._next()
-                inputs, link_lost = self._drain()
-                await self._take(inputs, act=link_lost is None)
-                if link_lost is not None:
-                    await self._go_on(link_lost)
+                if back is None:
+                    await self._next()
+                else:
+                    await self._recover(back)
+                inputs, back = self._drain()
+                await self._take(inputs, act=back is None)
+                if back is None and not self.caught_up:
+                    # Behind what was just begun, so that whoever is to be told something waits for it by then.
+                    asyncio.get_running_loop().call_soon(setattr, self, "caught_up", True)
         except LeaseLost:
             raise
         except Exception as error:
@@ -161,15 +163,8 @@ class Actor:
         self._snapshot_due = seq + SNAPSHOT_EVERY
         return True
 
-    async def _go_on(self, back: Input) -> None:
-        """Find out what was missed, and act once all is known that came meanwhile."""
-        why: Input | None = back
-        while why is not None and not self._ended:
-            await self._recover(why)
-            inputs, why = self._drain()
-            await self._take(inputs, act=why is None)
-
     async def _recover(self, why: Input) -> None:
+        """Find out what was missed. Nothing is done before what came meanwhile has been heard as well."""
         await self._take([why], act=False)
         try:
             found = await self._performer.recover(self.run.id, self._document)

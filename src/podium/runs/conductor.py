@@ -61,7 +61,6 @@ class Conductor:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._lanes: dict[str, deque[str]] = {}
         self._link_is_down = False
-        self._relinked = False
         self._open = True
         self.unwanted: Counter[str] = Counter()
 
@@ -82,12 +81,11 @@ class Conductor:
 
     async def start(self, down: float = 0.0, *, relinked: bool = False) -> None:
         """Go on with all that was under way `down` seconds ago; `relinked`, when the bus was away meanwhile as well."""
-        self._relinked = relinked
         for run in await self._journal.unfinished():
             if run.kind not in self._kinds:
                 log.error("run.kind_unknown", run=run.id, kind=run.kind)
                 continue
-            self._admit(run, await self._journal.document(run.id), down=down)
+            self._admit(run, await self._journal.document(run.id), down=down, relinked=relinked)
 
     async def submit(self, submission: Submission) -> Run:
         """Make a run of it, once and for all: it is on disk when this returns.
@@ -177,7 +175,7 @@ class Conductor:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _admit(self, run: Run, document: Mapping[str, Any], *, down: float = 0.0) -> None:
+    def _admit(self, run: Run, document: Mapping[str, Any], *, down: float = 0.0, relinked: bool = False) -> None:
         kind = self._kinds[run.kind]
         under_way = run.state is not RunState.QUEUED
         actor = Actor(
@@ -189,7 +187,7 @@ class Conductor:
             self._clock,
             self.unwanted,
             down=down if under_way else None,
-            relinked=self._relinked,
+            relinked=relinked,
         )
         self._actors[run.id] = actor
         lane = self._lanes.setdefault(run.lane or run.id, deque())

@@ -8,6 +8,7 @@ must, and writes down that it did, because results may differ from those of an u
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from podium.engines.simulation.state import Phase, State
 from podium.runs.events import Event
@@ -76,21 +77,19 @@ def recovered(state: State, what: Recovered) -> tuple[Event, ...] | str:
         "rungs": list(rungs),
     }
     found = Event("run.recovered", data, transient=True)
-    return (_step_repeated(state, what.now, again, first=send), found) if again else (found,)
+    return (_again(state, what.now, again, first=send), found) if again else (found,)
 
 
 def repeat(state: State, now: float) -> tuple[Event, ...]:
     """The time to listen is over and answers are missing."""
     live = state.live
     if state.phase is not Phase.STEPPING:
-        return (_command_repeated(state, now, state.in_order(live.waiting)),)
+        return (_again(state, now, state.in_order(live.waiting)),)
     if live.rungs[0] == "missing":
         models = state.in_order(live.waiting - live.fresh) or state.in_order(live.waiting)
     else:
         models = state.schedule.due(state.step).all
-    if state.schedule.unnumbered:
-        return (_step_repeated(state, now, models),)
-    return (_command_repeated(state, now, models),)
+    return (_again(state, now, models),)
 
 
 def retell(state: State, now: float, lost: Sequence[str]) -> tuple[Event, ...]:
@@ -104,9 +103,7 @@ def retell(state: State, now: float, lost: Sequence[str]) -> tuple[Event, ...]:
     if live.waiting.isdisjoint(hearing):
         return ()
     reason = f"the run goes on without {', '.join(lost)}"
-    if state.schedule.unnumbered:
-        return (_step_repeated(state, now, hearing, reason=reason),)
-    return (_command_repeated(state, now, hearing, reason),)
+    return (_again(state, now, hearing, reason=reason),)
 
 
 def failed_to_send(state: State, what: PerformFailed) -> tuple[Event, ...]:
@@ -118,19 +115,15 @@ def failed_to_send(state: State, what: PerformFailed) -> tuple[Event, ...]:
     return (Event("command.failed", data, transient=True),)
 
 
-def _step_repeated(
+def _again(
     state: State, now: float, models: Sequence[str], first: Sequence[str] = (), reason: str | None = None
 ) -> Event:
-    data = {"at": now, "step": state.step, "models": list(models), "reason": reason or state.live.doubt}
+    """The command is given once more; a step that models of version 1 count is named, since results may differ."""
+    counted = state.phase is Phase.STEPPING and state.schedule.unnumbered
+    data: dict[str, Any] = {"at": now, **({"step": state.step} if counted else {"command": state.key})}
+    data |= {"models": list(models), "reason": reason or state.live.doubt}
     if reason:
         data["retold"] = True  # those who may have missed it are asked when they would have been
     if first:
         data["first"] = list(first)  # these had not been sent it: no repetition
-    return Event("step.repeated", data)
-
-
-def _command_repeated(state: State, now: float, models: Sequence[str], reason: str | None = None) -> Event:
-    data = {"at": now, "command": state.key, "models": list(models), "reason": reason or state.live.doubt}
-    if reason:
-        data["retold"] = True
-    return Event("command.repeated", data)
+    return Event("step.repeated" if counted else "command.repeated", data)
