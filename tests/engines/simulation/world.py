@@ -395,7 +395,8 @@ class World:
         if self.down is not None:
             self.allowed += self.now - self.down + self.state.plan.quiet
             self.down = None
-            self.miss_messages()
+            if not fed:
+                self.miss_messages()
         if fed:
             self.lose_messages()
             self.miss_messages()
@@ -572,7 +573,7 @@ class World:
             self.cut_off = True
         under_way = self.inbox or self.outbox or self.pending()
         self.punctual = self.punctual and not under_way
-        if deadline == self.state.guard and self.state.phase.working and under_way:
+        if deadline == self.state.limit and self.state.phase.working and under_way:
             self.excuse = "too late"
         self.now = max(self.now, deadline)
         before = len(self.journal)
