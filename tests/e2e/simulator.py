@@ -115,6 +115,18 @@ class Simulator:
     async def ready(self, simulation: str, count: int = 1) -> None:
         await self.hear(f"/lifecycle/mso/dots-so/{simulation}/ModelsReady", count)
 
+    async def said_ready(self, *models: str, simulation: str = "sim") -> None:
+        """Each of these models said so once, and no other.
+
+        It is waited for: what follows from it (ModelsReady) may reach us first, for nats-server keeps order within a
+        filter, not between the filters of one session.
+        """
+        prefix, suffix = f"/lifecycle/model/mso/{simulation}/", "/ReadyForProcessing"
+        for model in models:
+            await self.hear(f"{prefix}{model}{suffix}")
+        said = [topic for topic, _ in self.heard if topic.startswith(prefix) and topic.endswith(suffix)]
+        assert sorted(said) == sorted(f"{prefix}{model}{suffix}" for model in models)
+
     async def sync_broker(self) -> None:
         """Return when the broker has all that was said before."""
         self.say("/log/model/nobody/sync/x")

@@ -49,7 +49,7 @@ async def test_a_foreign_simulator_has_its_models_run(mso: Command, so: Simulato
     failed = await so.end("sim", "bad")
     assert (failed.status, failed.exitCode) == (so.pb.FAILED, 3)
     await so.ready("sim")
-    await so.hear("ReadyForProcessing", 3)
+    await so.said_ready("pv-1", "pv-2", "pv-3")
     so.order("sim", "pv-1", "end", b"0")
     done = await so.end("sim", "pv-1")
     assert (done.status, done.exitCode) == (so.pb.SUCCESSFULL, 0)
@@ -78,8 +78,7 @@ async def test_what_ended_while_it_was_killed_is_told_when_it_is_back(mso: Comma
     so.order("sim", "d", "end", b"0")
     assert (await so.end("sim", "d")).exitCode == 0
     await so.over("sim")
-    await so.hear("ReadyForProcessing", 4)
-    assert so.count("ReadyForProcessing") == 4
+    await so.said_ready("a", "b", "c", "d")
 
 
 async def test_a_request_that_the_broker_retains_is_not_carried_out_again(mso: Command, so: Simulator) -> None:
@@ -93,7 +92,7 @@ async def test_a_request_that_the_broker_retains_is_not_carried_out_again(mso: C
     await so.ready("sim")
     so.remove("sim")
     await so.over("sim")
-    assert so.count("/past/a/ReadyForProcessing") == 1
+    await so.said_ready("a", simulation="past")
     so.say("/lifecycle/dots-so/mso/past/DeployModels", retain=True)  # takes it back
 
 
