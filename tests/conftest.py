@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
+
+settings.register_profile("podium", deadline=None)  # a machine that is busy elsewhere makes no test fail
+settings.load_profile("podium")
+
 pytest_plugins = [
     "tests.parts.influx",
     "tests.parts.mongo",

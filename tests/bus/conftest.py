@@ -14,7 +14,7 @@ from podium.bus import open_bus
 from podium.bus.embedded import EmbeddedBroker
 from podium.bus.port import Bus, Message
 from tests.parts.mosquitto import Mosquitto
-from tests.parts.nats import kill
+from tests.parts.nats import held, kill
 
 
 class Heard:
@@ -88,7 +88,8 @@ class Place:
             await self._broker.start()
         else:
             await self._broker.stop()
-            await self._broker.start()
+            with held(self._broker.directory):
+                await self._broker.start()
 
     async def close(self) -> None:
         for bus in self._open:

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +26,7 @@ from podium.bus.port import Bus, RemembersLifecycle
 from podium.bus.process import Process
 from podium.errors import Conflict, NotAllowed, Unavailable
 from tests.bus.conftest import Heard
-from tests.parts.nats import kill
+from tests.parts.nats import held, kill
 
 START_AND_WAIT = """
 import asyncio, sys
@@ -207,9 +208,33 @@ async def test_ports_stay_over_an_orderly_restart(tmp_path: Path) -> None:
     await broker.start()
     before = (broker.nats_url, broker.mqtt_url, broker.models)
     await broker.stop()
-    await broker.start()
+    with held(tmp_path):
+        await broker.start()
     assert before == (broker.nats_url, broker.mqtt_url, broker.models)
     await broker.stop()
+
+
+def test_ports_that_are_held_are_given_to_nobody_else() -> None:
+    """On a machine with 41 ports for all who take any: a namespace of its own, in which we may say so."""
+    script = """if True:
+        import contextlib, socket
+        from podium.bus.broker_config import Ports
+        ports = Ports.free()
+        with ports.hold(), contextlib.ExitStack() as others:
+            given = set()
+            with contextlib.suppress(OSError):
+                while True:
+                    given.add(others.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1])
+            assert len(given) == 38, given
+            assert not given & {ports.nats, ports.mqtt, ports.websocket}
+            with socket.create_server(("127.0.0.1", ports.mqtt)):  # who asks for it is let in, as the broker is
+                pass
+    """
+    namespace = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c"]
+    few = "ip link set lo up && echo 40000 40040 > /proc/sys/net/ipv4/ip_local_port_range"
+    if subprocess.run([*namespace, few], capture_output=True, check=False).returncode:
+        pytest.skip("this machine has no network namespaces for us")
+    subprocess.run([*namespace, f'{few} && exec "$0" "$1" "$2"', sys.executable, "-c", script], check=True)
 
 
 async def test_a_broker_that_keeps_dying_is_given_up(tmp_path: Path) -> None:

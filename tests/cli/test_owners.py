@@ -17,12 +17,18 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 async def test_ctrl_c_cancels(podium: Terminal) -> None:
     process, gate = await reached(podium, "step:3")
+    following = await podium.start("events", "last", "--follow")
     process.send_signal(signal.SIGINT)
+    assert following.stdout
+    async for line in following.stdout:
+        if b"ending: cancelled" in line:
+            break
     gate.release()
     ended = await podium.end(process)
     assert ended.code == 1
     assert ended.json["state"] == "cancelled"
     assert "Ctrl-C again" in ended.err
+    assert (await podium.end(following)).out.splitlines()[-1].endswith("cancelled: cancelled by the user")
 
 
 async def test_ctrl_c_twice_leaves_at_once_and_what_was_left_can_be_ended(podium: Terminal) -> None:

@@ -18,6 +18,7 @@ from fastapi import FastAPI, Request
 from podium.server.listen import Listener, bind
 from tests.cli.terminal import Terminal
 from tests.e2e.harness import Gate, Server, serving
+from tests.parts import files_with
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -336,8 +337,8 @@ async def test_a_service_that_calls_back_and_a_secret_that_nobody_sees(
         how = {"from": [nothing]}
         if nothing != "work[0]":
             assert (await server.http.post(f"/api/v1/runs/{run}/restart", json=how)).status_code == 422
-    files = [path for path in server.data.rglob("*") if path.is_file()]
-    assert [path for path in files if b"hunter2hunter2" in path.read_bytes()] == []
+    assert files_with("hunter2hunter2", server.data) == []
+    assert files_with(run, server.data) != []
 
     lost = await server.http.post(f"/api/v1/runs/{run}/restart", json={"from": ["work"]})
     assert lost.status_code == 422

@@ -100,7 +100,7 @@ async def test_a_model_that_fails_may_be_carried_on_without(podium: Server) -> N
 
 
 async def test_a_silent_model_ends_the_run_when_the_step_takes_too_long(podium: Server) -> None:
-    ended = await podium.ended(await submitted(podium, "hangs", max_step_calc_time_minutes=0.05))
+    ended = await podium.ended(await submitted(podium, "hangs", max_step_calc_time_minutes=0.1))
     assert ended["state"] == "failed"
     assert "hangs-2" in ended["error"]["reason"]
     assert "step 5" in ended["error"]["reason"]
@@ -124,7 +124,7 @@ async def test_while_a_step_takes_long_it_is_told_whom_it_waits_for(
 
 async def test_a_model_that_comes_back_after_it_was_given_up_moves_nothing(podium: Server) -> None:
     gate = Gate(podium.directory, "step:5")
-    run = await submitted(podium, "three", max_step_calc_time_minutes=0.05, on_model_failure="continue")
+    run = await submitted(podium, "three", max_step_calc_time_minutes=0.1, on_model_failure="continue")
     await gate.reached()
     lost = await podium.seen(run, lambda event: event["type"] == "model.lost")
     assert (lost["data"]["model"], "step 5" in lost["data"]["reason"]) == ("three-2", True)
@@ -134,9 +134,9 @@ async def test_a_model_that_comes_back_after_it_was_given_up_moves_nothing(podiu
 
 
 async def test_a_model_that_is_never_ready_ends_the_run(podium: Server) -> None:
-    ended = await podium.ended(await submitted(podium, "sleeps", ready_timeout_seconds=2))
+    ended = await podium.ended(await submitted(podium, "sleeps", ready_timeout_seconds=8))
     assert ended["state"] == "failed"
-    assert ended["error"]["reason"].endswith("ready within 2 s: nothing was heard of sleeps-2")
+    assert ended["error"]["reason"].endswith("ready within 8 s: nothing was heard of sleeps-2")
 
 
 async def test_a_model_that_answers_twice_moves_nothing(podium: Server) -> None:
@@ -146,7 +146,7 @@ async def test_a_model_that_answers_twice_moves_nothing(podium: Server) -> None:
 
 
 async def test_a_model_that_will_not_end_is_removed(podium: Server) -> None:
-    run = await submitted(podium, "stays", end_timeout_seconds=2)
+    run = await submitted(podium, "stays", end_timeout_seconds=6)
     assert (await podium.seen(run, lambda event: event["type"] == "run.removing"))["data"]["models"] == ["stays-2"]
     await podium.ended(run)
     assert steps_seen(podium.directory, run) == both("stays")

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import socket
+import subprocess
 from pathlib import Path
 from typing import NoReturn
 
@@ -31,10 +32,24 @@ def executable(part: str, name: str, *places: str) -> Path:
     return candidates[0]
 
 
+def files_with(text: str, directory: Path) -> list[str]:
+    """The files below it in which the text is; some may come and go meanwhile."""
+    found = subprocess.run(["grep", "-rlsF", "-e", text, str(directory)], capture_output=True, text=True, check=False)
+    return found.stdout.splitlines()
+
+
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+_EACH = 2_750  # ports for each worker, all below those that connections and servers are given
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A TCP port on loopback that was free a moment ago, and that no connection takes for itself."""
+    """A TCP port on loopback that nobody listens on, and that no connection, other worker or second call is given."""
     while True:
-        port = 10_000 + secrets.randbelow(22_000)  # below those that connections are given
+        port = 10_000 + _WORKER * _EACH + secrets.randbelow(_EACH)
+        if port in _given:
+            continue
+        _given.add(port)
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port

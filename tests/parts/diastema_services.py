@@ -26,6 +26,7 @@ class Platform:
     Args:
         write: puts an object at `<bucket>/<key>`.
         seconds: how long each job takes.
+        holds: by job id, what must be so before it ends.
         errors: by job id, the message with which it fails.
         refusals: by service, the statuses of its next answers to POST, 0: the connection is dropped.
         sayings: by service, what it answers to POST.
@@ -35,6 +36,7 @@ class Platform:
 
     write: Callable[[str, bytes], None]
     seconds: float = 0.05
+    holds: dict[str, Callable[[], bool]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     refusals: dict[str, list[int]] = field(default_factory=dict)
     sayings: dict[str, Any] = field(default_factory=dict)
@@ -57,6 +59,14 @@ class Platform:
         with self._happened:
             if not self._happened.wait_for(until, timeout=20):
                 raise TimeoutError
+
+    def together(self, *jobs: str, count: int) -> None:
+        """None of these ends before so many of them have begun."""
+
+        def enough() -> bool:
+            return len({id_ for what, id_ in self.log if what == "begin" and id_ in jobs}) >= count
+
+        self.holds |= dict.fromkeys(jobs, enough)
 
     def happened(self) -> None:
         with self._happened:
@@ -91,7 +101,7 @@ class Platform:
         if (name, job) not in self._jobs:
             return 404, {"message": "no such job"}
         ready, body = self._jobs[name, job]
-        if time.monotonic() < ready:
+        if time.monotonic() < ready or (job in self.holds and not self.holds[job]()):
             return 200, {"status": "progress"}
         if job in self.errors:
             return 200, {"status": "error", "message": self.errors[job]}
@@ -111,6 +121,8 @@ class Platform:
         self.log.append(("begin", job))
         self.happened()
         time.sleep(self.seconds)
+        if job in self.holds:
+            self.wait(self.holds[job])
         if job in self.answers:
             return self.answers[job]
         self.write(f"{message['minio-output']}/part-0.csv", b"id,prediction\n1,1\n")

@@ -43,7 +43,7 @@ class Influx(Program):
         self.run([self._program, "-config", config], ready="Listening for signals")
         if auth:
             create = f"CREATE USER {USER} WITH PASSWORD '{PASSWORD}' WITH ALL PRIVILEGES"
-            httpx.post(f"{self.url}/query", data={"q": create}).raise_for_status()
+            httpx.post(f"{self.url}/query", data={"q": create}, timeout=60).raise_for_status()
 
 
 @contextlib.contextmanager

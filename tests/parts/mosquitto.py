@@ -80,7 +80,11 @@ class Mosquitto:
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:  # right after its start it may overhear SIGTERM
+                self._process.kill()
+                self._process.wait()
             self._process = None
 
 

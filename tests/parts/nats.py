@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest_asyncio
 
+from podium.bus.broker_config import Settings
 from podium.bus.embedded import EmbeddedBroker
 
 
@@ -16,6 +18,13 @@ def kill(broker: EmbeddedBroker) -> None:
     """`kill -9` to the server; the EmbeddedBroker starts it again."""
     assert broker.pid is not None
     os.kill(broker.pid, signal.SIGKILL)
+
+
+def held(directory: Path) -> AbstractContextManager[object]:
+    """The ports of the broker of this directory, kept from everybody else while nobody looks after it."""
+    settings = Settings.load(directory / "broker.json")
+    assert settings is not None
+    return settings.ports.hold()
 
 
 @pytest_asyncio.fixture

@@ -115,7 +115,7 @@ async def test_a_stopped_owner_that_wakes_cannot_write(database_url: str, owner:
 async def test_a_clock_that_is_ahead_takes_nothing_from_an_owner_that_lives(
     database_url: str, owner: Callable[..., Owner]
 ) -> None:
-    living = owner(lease_seconds=1.0)
+    living = owner(lease_seconds=3.0)
     living.hear()
     living.hear()
     async with journal(database_url, clock=lambda: time.time() + LONG) as second:
@@ -126,7 +126,7 @@ async def test_a_clock_that_is_ahead_takes_nothing_from_an_owner_that_lives(
 
 
 async def test_an_owner_elsewhere_is_watched_until_it_shows_itself(database_url: str) -> None:
-    async with journal(database_url, "here", lease_seconds=1.2) as first, journal(database_url, "there") as second:
+    async with journal(database_url, "here", lease_seconds=3.0) as first, journal(database_url, "there") as second:
         await first.acquire()
         with pytest.raises(Conflict, match="here owns this data"):
             await second.acquire()
@@ -157,7 +157,7 @@ def _shorten(first: Journal) -> None:
 
 
 async def test_the_lease_is_renewed_while_nothing_is_written(database_url: str) -> None:
-    async with journal(database_url, "here", lease_seconds=0.9) as first:
+    async with journal(database_url, "here", lease_seconds=3.0) as first:
         await first.acquire()
         seen = {_renewed(first)}
         async with asyncio.timeout(30):
@@ -191,7 +191,7 @@ async def test_the_time_without_an_owner_is_told(database_url: str) -> None:
 
 async def test_of_many_that_want_it_one_gets_it(database_url: str) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        rivals = [await stack.enter_async_context(journal(database_url, f"r{n}", lease_seconds=0.9)) for n in range(4)]
+        rivals = [await stack.enter_async_context(journal(database_url, f"r{n}", lease_seconds=3.0)) for n in range(4)]
         outcomes = await asyncio.gather(*(rival.acquire() for rival in rivals), return_exceptions=True)
         assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict", "Conflict", "Conflict", "float"]
         winner = rivals[[isinstance(outcome, float) for outcome in outcomes].index(True)]

@@ -21,7 +21,10 @@ PANEL = EnergySystem(XML).objects["pv1"]
 
 def series(influx: Influx, database: str, what: str) -> list[list[object]]:
     answer = httpx.get(
-        f"{influx.url}/query", params={"db": database, "q": what, "epoch": "s"}, auth=(influx.user, influx.password)
+        f"{influx.url}/query",
+        params={"db": database, "q": what, "epoch": "s"},
+        auth=(influx.user, influx.password),
+        timeout=60,
     )
     found = answer.raise_for_status().json()["results"][0].get("series", [])
     return found[0]["values"] if found else []

@@ -302,7 +302,7 @@ async def test_a_gzip_bomb_is_refused(podium):
 
 
 async def test_strangers_are_kept_out(door, http):
-    async with httpx.AsyncClient(base_url=door.url, params={"db": door.database}) as stranger:
+    async with httpx.AsyncClient(base_url=door.url, params={"db": door.database}, timeout=60) as stranger:
         for answer in (
             await stranger.post("/write", content="m a=1"),
             await stranger.post("/write", content="m a=1", params={"u": USER, "p": "guess"}),
@@ -365,7 +365,7 @@ async def with_gaps(podium, query):
 @pytest.fixture(scope="module")
 def reference(influx):
     """What the real one answers, of the same points."""
-    with httpx.Client(base_url=influx.url, auth=(USER, PASSWORD), params={"db": "gaps"}) as real:
+    with httpx.Client(base_url=influx.url, auth=(USER, PASSWORD), params={"db": "gaps"}, timeout=60) as real:
         for name in ("gaps", "other"):
             real.post("/query", data={"q": f"CREATE DATABASE {name}"}).raise_for_status()
         real.post("/write", content=GAPS, params={"precision": "s"}).raise_for_status()

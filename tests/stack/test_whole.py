@@ -67,7 +67,7 @@ def broker_passwords() -> list[str]:
 async def test_all_parts_are_ready_and_gone_again() -> None:
     async with started() as podium, trusted(podium) as http:
         assert (await http.get("/readyz")).json() == {"status": "ready"}
-        async with httpx.AsyncClient(base_url=podium.addresses[0]) as stranger:
+        async with httpx.AsyncClient(base_url=podium.addresses[0], timeout=60) as stranger:
             assert (await stranger.get("/healthz")).status_code == 200
             assert (await stranger.get("/api/v1/simulation/")).status_code == 401
         assert broker_lives()
@@ -84,7 +84,7 @@ async def test_models_find_the_same_door_for_results_after_a_restart() -> None:
         async with started() as podium:
             port = podium.home.models_port
             ports.append(port)
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as model:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as model:
                 assert (await model.get("/ping")).status_code == 204
                 line = "pv,simulation_id=a,model_id=pv-1,esdl_id=roof power=1"
                 for password, status in ((podium.secrets.get("influx"), 204), ("wrong", 401)):
@@ -97,7 +97,7 @@ async def test_more_ports_serve_the_same() -> None:
     async with started(ports="0,0") as podium:
         assert len(set(podium.addresses)) == 4  # the page, two more, and the door for models
         for address in podium.addresses:
-            async with httpx.AsyncClient(base_url=address) as http:
+            async with httpx.AsyncClient(base_url=address, timeout=60) as http:
                 assert (await http.get("/healthz")).json() == {"status": "ok"}
 
 

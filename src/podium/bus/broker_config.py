@@ -39,8 +39,23 @@ class Ports:
     def free(cls) -> Ports:
         """Three ports that were free a moment ago."""
         with ExitStack() as held:
-            sockets = [held.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(3)]
+            sockets = [held.enter_context(socket.socket()) for _ in range(3)]
+            for each in sockets:
+                each.bind((LOOPBACK, 0))
             return cls(*(int(each.getsockname()[1]) for each in sockets))
+
+    def hold(self) -> ExitStack:
+        """Keep them from all who take any free port, while the server is down too; it alone can listen on them.
+
+        They are bound, and nobody listens: Linux lets a server that asks for the very port in (SO_REUSEADDR), and
+        gives it to no other. Raises: OSError, where somebody listens.
+        """
+        with ExitStack() as held:
+            for port in (self.nats, self.mqtt, self.websocket):
+                each = held.enter_context(socket.socket())
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                each.bind((LOOPBACK, port))
+            return held.pop_all()
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ class EmbeddedBroker:
         self._watch: ProcessWatch | None = None
         self._restart: asyncio.Task[None] | None = None
         self._deaths: deque[float] = deque(maxlen=_RESTARTS)
+        self._ports = contextlib.ExitStack()  # held
 
     def __repr__(self) -> str:
         return f"<EmbeddedBroker {self.directory} pid={self.pid}>"
@@ -125,11 +126,11 @@ class EmbeddedBroker:
         self._settings = Settings.load(self._path("json"))
         lock = self._lock()
         self.adopted = lock is None
-        if lock is None:
-            self._adopt()
-        else:
-            await self._start_first(lock)
         try:
+            if lock is None:
+                self._adopt()
+            else:
+                await self._start_first(lock)
             # Proves at once that the server answers, and has it remember from the first message on.
             await self._ensure_memory()
         except BaseException:
@@ -145,6 +146,7 @@ class EmbeddedBroker:
             self._watch.close()
             self._watch = None
         self._process = None
+        self._ports.close()
 
     async def stop(self) -> None:
         """End the server of this directory in good order, whether this object started it or not."""
@@ -180,6 +182,11 @@ class EmbeddedBroker:
     async def _launch(self, settings: Settings, lock: int) -> None:
         """One server on these ports, up and watched. Raises: Unavailable, _PortTaken."""
         self._settings = settings
+        self._ports.close()
+        try:
+            self._ports = settings.ports.hold()
+        except OSError as error:
+            raise _PortTaken("a port is taken") from error
         settings.save(self._path("json"))
         write_private(self._path("conf"), self._render())
         for stale in self._run_directory.iterdir():

@@ -143,6 +143,7 @@ def last_sink(book: dict[str, Any]) -> dict[str, Any]:
 async def test_a_playbook_from_its_acceptance_to_its_end(anywhere: tuple[House, Platform]) -> None:
     at_home, platform = anywhere
     platform.results = {"algorithm": "random forest regression", "trees": 10}
+    platform.together("job-3", "job-4", count=2)
     book = last_sink(playbook())
     answer = await at_home.post("/analysis", book)
     run = await at_home.ended(answer)

@@ -40,7 +40,7 @@ def errors(platform: Platform) -> list[str]:
 
 
 async def test_branches_that_nothing_ties_run_at_once(at_home: House, platform: Platform) -> None:
-    platform.seconds = 0.3
+    platform.together("job-2", "job-4", "job-6", count=3)
     branches = [one for n in (1, 3, 5) for one in (job(n, "dataset", 0, [n + 1]), job(n + 1, "cleaning", n))]
     run = await at_home.analysed(playbook(*branches))
     assert run.state is RunState.SUCCEEDED
@@ -48,7 +48,8 @@ async def test_branches_that_nothing_ties_run_at_once(at_home: House, platform: 
 
 
 async def test_a_service_is_given_no_more_at_once_than_is_set(tmp_path: Path, platform: Platform) -> None:
-    platform.seconds = 0.5
+    platform.together("job-11", "job-12", "job-13", count=3)
+    platform.together("job-21", "job-22", "job-23", count=2)
     cleaned = [
         one for n in (2, 4, 6) for one in (job(n, "dataset", 0, [n + 1]), job(n + 1, "cleaning", n, [11, 12, 13]))
     ]
@@ -452,8 +453,8 @@ def failing_beside_a_branch() -> dict[str, Any]:
 
 
 async def test_an_error_is_told_when_it_happens_and_only_once(at_home: House, platform: Platform) -> None:
-    platform.seconds = 0.3
     platform.errors["job-2"] = "no rows are left"
+    platform.holds["job-13"] = lambda: bool(errors(platform))
     await at_home.analysed(failing_beside_a_branch())
     texts = [one[one["message"]].partition(" for the analysis")[0] for one in platform.told]
     assert texts.count("no rows are left") == 1

@@ -25,6 +25,7 @@ from podium.dialects.dots.mso_memory import Conversation
 from podium.sdk import lifecycle_pb2 as pb
 from tests.e2e.simulator import IMAGE, Simulator
 from tests.parts.mosquitto import PASSWORD, USER
+from tests.parts.nats import held
 from tests.parts.proxy import Proxy
 
 MODELS = ModelsFile(
@@ -60,8 +61,9 @@ async def remembering(tmp_path):
     @contextlib.asynccontextmanager
     async def away():
         await embedded.stop()
-        yield
-        await embedded.start()
+        with held(embedded.directory):
+            yield
+            await embedded.start()
 
     yield Broker(embedded.host, embedded.mqtt_port, user.user, user.password, nats, away)
     await embedded.stop()

@@ -65,9 +65,10 @@ class Platform:
 
     def tell(self, name: str, body: Mapping[str, Any], *, role: str = "services") -> dict[str, Any]:
         """What the service says of the job when it has ended."""
-        httpx.post(f"{self.url(role)}/{name}", json=body).raise_for_status()
+        httpx.post(f"{self.url(role)}/{name}", json=body, timeout=60).raise_for_status()
         while True:
-            answer = httpx.get(f"{self.url(role)}/{name}/progress", params={"id": body["job-id"]}).raise_for_status()
+            progress = f"{self.url(role)}/{name}/progress"
+            answer = httpx.get(progress, params={"id": body["job-id"]}, timeout=60).raise_for_status()
             if answer.json()["status"] != "progress":
                 return answer.json()
             time.sleep(0.05)  # the field knows no other way

@@ -12,6 +12,7 @@ import pytest_asyncio
 from podium.stores.artifacts import Artifacts, open_artifacts
 from tests.cli.terminal import Terminal
 from tests.examples.analysis.platform import EXAMPLE
+from tests.parts import files_with
 from tests.parts.artifacts import content
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -90,7 +91,6 @@ async def test_no_password_of_the_store_is_left_behind(podium: Terminal, seaweed
     podium.env |= {"PODIUM_ARTIFACTS": seaweedfs.location.full}
     ended = await podium("run", str(EXAMPLE / "ingestion.json"))
     assert ended.code == 0, ended.err
-    secret = seaweedfs.password.encode()
-    files = [path for path in (podium.directory / ".podium").rglob("*") if path.is_file() and path.stat().st_size]
-    assert [path for path in files if secret in path.read_bytes()] == []
+    assert files_with(seaweedfs.password, podium.directory / ".podium") == []
+    assert files_with("ingestion", podium.directory / ".podium") != []
     assert seaweedfs.password not in ended.out + ended.err

@@ -105,7 +105,9 @@ class TestCleaning:
         assert "no path of an artifact" in platform.tell("data-cleaning", body)["message"]
 
     def test_a_job_nobody_began(self, platform):
-        answer = httpx.get(f"{platform.url('services')}/data-cleaning/progress", params={"id": "unheard-of"})
+        answer = httpx.get(
+            f"{platform.url('services')}/data-cleaning/progress", params={"id": "unheard-of"}, timeout=60
+        )
         assert answer.status_code == 404
 
     def test_a_plot_for_people(self, platform, place, cleaned):
@@ -241,7 +243,7 @@ class TestIngestion:
         assert platform.tell("data-ingesting", self.body(f"{url}/ships"))["status"] == "complete"
         assert asked == ["POST /ships?p=v HTTP/1.1"]
         assert rows(place, "harbour/datasets/in") == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
-        features = httpx.get(f"{platform.url('services')}/data-ingesting/in").json()
+        features = httpx.get(f"{platform.url('services')}/data-ingesting/in", timeout=60).json()
         assert features == {"features": ["a", "b"]}
 
     def test_that_of_the_example(self, platform, place):
@@ -261,16 +263,18 @@ class TestIngestion:
 
     def test_a_test_of_it(self, platform, elsewhere):
         url, _ = elsewhere
-        there = httpx.post(f"{platform.url('services')}/data-ingesting/test", json=self.body(f"{url}/ships"))
+        there = httpx.post(
+            f"{platform.url('services')}/data-ingesting/test", json=self.body(f"{url}/ships"), timeout=60
+        )
         assert (there.status_code, there.text) == (200, "12 bytes can be had")
-        gone = httpx.post(f"{platform.url('services')}/data-ingesting/test", json=self.body(f"{url}/boats"))
+        gone = httpx.post(f"{platform.url('services')}/data-ingesting/test", json=self.body(f"{url}/boats"), timeout=60)
         assert gone.status_code == 400
         assert "404" in gone.text
 
 
 def test_a_sink_is_told(platform, place):
     body = {"key": "harbour", "data": {"key": "harbour", "data": "job-1"}}
-    httpx.post(f"{platform.url('services')}/data-sink", json=body).raise_for_status()
+    httpx.post(f"{platform.url('services')}/data-sink", json=body, timeout=60).raise_for_status()
     assert json.loads((place / "harbour/sink/job-1.json").read_text()) == body
 
 
