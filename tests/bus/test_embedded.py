@@ -214,6 +214,25 @@ async def test_ports_stay_over_an_orderly_restart(tmp_path: Path) -> None:
     await broker.stop()
 
 
+def taken_once_dead(broker: EmbeddedBroker) -> socket.socket:
+    """A port of it, by the time that Podium hears of its death."""
+    assert broker.pid
+    kill(broker)
+    os.waitid(os.P_PID, broker.pid, os.WEXITED | os.WNOWAIT)
+    return socket.create_server(("127.0.0.1", broker.mqtt_port))
+
+
+async def test_a_port_that_another_takes_while_it_starts_again_is_told(tmp_path: Path) -> None:
+    broker = EmbeddedBroker(tmp_path)
+    await broker.start()
+    with taken_once_dead(broker):
+        async with asyncio.timeout(30):
+            await broker.broken.wait()
+    assert broker.error
+    assert "took a port of the embedded broker" in str(broker.error)
+    await broker.stop()
+
+
 def test_ports_that_are_held_are_given_to_nobody_else() -> None:
     """On a machine with 41 ports for all who take any: a namespace of its own, in which we may say so."""
     script = """if True:
@@ -225,7 +244,7 @@ def test_ports_that_are_held_are_given_to_nobody_else() -> None:
             with contextlib.suppress(OSError):
                 while True:
                     given.add(others.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1])
-            assert len(given) == 38, given
+            assert len(given) > 30, given  # nearly all: the system does not try each
             assert not given & {ports.nats, ports.mqtt, ports.websocket}
             with socket.create_server(("127.0.0.1", ports.mqtt)):  # who asks for it is let in, as the broker is
                 pass
