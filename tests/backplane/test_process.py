@@ -280,12 +280,12 @@ async def test_a_full_disk_does_not_end_a_model(tmp_path, monkeypatch):
 async def test_what_a_model_forked_ends_with_it(backplane, line):
     code = f"""
 import os, signal
-signal.signal(signal.SIGUSR1, lambda *_: os._exit(0))
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
 if os.fork() == 0:
     if os.fork() == 0:
         open({str(line.path)!r}, 'w').write(str(os.getpid()))
     signal.pause()
-signal.pause()"""
+signal.sigwait([signal.SIGUSR1])"""
     await backplane.deploy(spec("parent", code))
     grandchild = int(await line.read())
     main = [pid for pid in sessions()[shim_pid(backplane, "parent")] if os.getpgid(pid) == pid]

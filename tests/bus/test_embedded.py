@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import structlog
 from nats.aio.client import Client
 
 from podium.bus import open_bus
+from podium.bus.broker_config import Ports
 from podium.bus.embedded import EmbeddedBroker
 from podium.bus.port import Bus, RemembersLifecycle
 from podium.bus.process import Process
@@ -233,6 +235,20 @@ async def test_a_port_that_another_takes_while_it_starts_again_is_told(tmp_path:
     await broker.stop()
 
 
+async def test_a_port_that_is_taken_while_the_server_starts_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ports, "hold", lambda _: ExitStack())
+    broker = EmbeddedBroker(tmp_path)
+    await broker.start()
+    port = broker.mqtt_port
+    await broker.stop()
+    with socket.create_server(("127.0.0.1", port)):
+        await broker.start()
+        assert broker.mqtt_port != port
+        await broker.stop()
+
+
 def test_ports_that_are_held_are_given_to_nobody_else() -> None:
     """On a machine with 41 ports for all who take any: a namespace of its own, in which we may say so."""
     script = """if True:
@@ -249,6 +265,8 @@ def test_ports_that_are_held_are_given_to_nobody_else() -> None:
             with socket.create_server(("127.0.0.1", ports.mqtt)):  # who asks for it is let in, as the broker is
                 pass
     """
+    if shutil.which("unshare") is None:
+        pytest.skip("there is no unshare on this machine")
     namespace = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c"]
     few = "ip link set lo up && echo 40000 40040 > /proc/sys/net/ipv4/ip_local_port_range"
     if subprocess.run([*namespace, few], capture_output=True, check=False).returncode:

@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 
 async def test_ctrl_c_cancels(podium: Terminal) -> None:
+    podium.env["PODIUM_DOTS_END_TIMEOUT_SECONDS"] = "300"
     process, gate = await reached(podium, "step:3")
     following = await podium.start("events", "last", "--follow")
     process.send_signal(signal.SIGINT)

@@ -45,10 +45,10 @@ class Ports:
             return cls(*(int(each.getsockname()[1]) for each in sockets))
 
     def hold(self) -> ExitStack:
-        """Keep them from all who take any free port, while the server is down too; it alone can listen on them.
+        """Keep them from all who take any free port, while the server is down too.
 
-        They are bound, and nobody listens: Linux lets a server that asks for the very port in (SO_REUSEADDR), and
-        gives it to no other. Raises: OSError, where somebody listens.
+        They are bound, and nobody listens: Linux lets in who asks for the very port (SO_REUSEADDR), as the server does.
+        While a server listens they cannot be bound. Raises: OSError, where one is taken.
         """
         with ExitStack() as held:
             for port in (self.nats, self.mqtt, self.websocket):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -182,11 +183,14 @@ class EmbeddedBroker:
     async def _launch(self, settings: Settings, lock: int) -> None:
         """One server on these ports, up and watched. Raises: Unavailable, _PortTaken."""
         self._settings = settings
-        self._ports.close()
         try:
-            self._ports = settings.ports.hold()
+            held = settings.ports.hold()
         except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
             raise _PortTaken("a port is taken") from error
+        self._ports.close()
+        self._ports = held
         settings.save(self._path("json"))
         write_private(self._path("conf"), self._render())
         for stale in self._run_directory.iterdir():

@@ -48,6 +48,7 @@ async def test_branches_that_nothing_ties_run_at_once(at_home: House, platform: 
 
 
 async def test_a_service_is_given_no_more_at_once_than_is_set(tmp_path: Path, platform: Platform) -> None:
+    platform.seconds = 0.5
     platform.together("job-11", "job-12", "job-13", count=3)
     platform.together("job-21", "job-22", "job-23", count=2)
     cleaned = [
