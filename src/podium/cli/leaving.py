@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from podium.cli.screen import err, say
 from podium.errors import PodiumError
@@ -51,13 +51,13 @@ class Leaving:
             self._heed(number)
 
     @asynccontextmanager
-    async def cancelling(self, client: Client, run: str) -> AsyncIterator[None]:
-        """Meanwhile Ctrl-C ends the run, and not the watching of its end."""
+    async def cancelling(self, client: Client, submission: asyncio.Future[dict[str, Any]]) -> AsyncIterator[None]:
+        """Meanwhile Ctrl-C ends the run, once it is submitted, and not the watching of its end."""
         asking: list[asyncio.Task[None]] = []
 
         def ask() -> None:
             say("cancelling; Ctrl-C again leaves at once")
-            asking.append(asyncio.create_task(_cancel(client, run)))
+            asking.append(asyncio.create_task(_cancel(client, submission)))
 
         on_signals(ask, [signal.SIGINT])
         try:
@@ -78,8 +78,9 @@ class Leaving:
         self._main.cancel()
 
 
-async def _cancel(client: Client, run: str) -> None:
+async def _cancel(client: Client, submission: asyncio.Future[dict[str, Any]]) -> None:
+    run = await asyncio.shield(submission)
     try:
-        await client.post(f"/api/v1/runs/{run}/cancel")
+        await client.post(f"/api/v1/runs/{run['id']}/cancel")
     except PodiumError as error:
         say(f"it was not told to end: {error}")

@@ -125,16 +125,15 @@ async def conduct(
     from podium.stack.home import Home
 
     leaving = Leaving()
-    submitted = ended = None
+    submission = submitted = ended = None
     try:
         async with conducted(settings) as (client, stack):
-            submitted = await submit(client)
-            with await _picture(client, submitted) as show:
-                async with (
-                    leaving.cancelling(client, submitted["id"]),
-                    saying_waits(client, SILENT_SECONDS, submitted["id"]),
-                ):
-                    ended = await follow(client, submitted["id"], Home(settings.data), stack, show)
+            submission = asyncio.ensure_future(submit(client))
+            async with leaving.cancelling(client, submission):  # its first job may begin before we hear of it
+                submitted = await submission
+                with await _picture(client, submitted) as show:
+                    async with saying_waits(client, SILENT_SECONDS, submitted["id"]):
+                        ended = await follow(client, submitted["id"], Home(settings.data), stack, show)
             if ended is not None and stack is not None:
                 await _conclude(client, settings, ended, json=json, models=models)
                 await _finish_others(stack)
@@ -149,7 +148,12 @@ async def conduct(
                 await _conclude(client, settings, ended, json=json)
     except asyncio.CancelledError:
         if ended is None:
-            say(f"detached; {GOES_ON}" if submitted else "left before it was submitted")
+            if submitted is not None:
+                say(f"detached; {GOES_ON}")
+            elif submission is not None:
+                say("left while it was being submitted; `podium status` tells whether it was")
+            else:
+                say("left before it was submitted")
             return leaving.code
     return 0 if ended["state"] == "succeeded" else FAILED
 
