@@ -70,7 +70,7 @@ class EmbeddedBroker:
         self._watch: ProcessWatch | None = None
         self._restart: asyncio.Task[None] | None = None
         self._deaths: deque[float] = deque(maxlen=_RESTARTS)
-        self._ports = contextlib.ExitStack()  # held
+        self._held_ports = contextlib.ExitStack()
 
     def __repr__(self) -> str:
         return f"<EmbeddedBroker {self.directory} pid={self.pid}>"
@@ -147,7 +147,7 @@ class EmbeddedBroker:
             self._watch.close()
             self._watch = None
         self._process = None
-        self._ports.close()
+        self._held_ports.close()
 
     async def stop(self) -> None:
         """End the server of this directory in good order, whether this object started it or not."""
@@ -189,8 +189,8 @@ class EmbeddedBroker:
             if error.errno != errno.EADDRINUSE:
                 raise
             raise _PortTaken("a port is taken") from error
-        self._ports.close()
-        self._ports = held
+        self._held_ports.close()
+        self._held_ports = held
         settings.save(self._path("json"))
         write_private(self._path("conf"), self._render())
         for stale in self._run_directory.iterdir():

@@ -79,7 +79,7 @@ class Leaving:
 
 
 async def _cancel(client: Client, submission: asyncio.Future[dict[str, Any]]) -> None:
-    run = await asyncio.shield(submission)
+    run = await submission
     try:
         await client.post(f"/api/v1/runs/{run['id']}/cancel")
     except PodiumError as error:
