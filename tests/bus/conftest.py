@@ -14,7 +14,7 @@ from podium.bus import open_bus
 from podium.bus.embedded import EmbeddedBroker
 from podium.bus.port import Bus, Message
 from tests.parts.mosquitto import Mosquitto
-from tests.parts.nats import held, kill
+from tests.parts.nats import held, kill, sees_sessions_away
 
 
 class Heard:
@@ -65,6 +65,11 @@ class Place:
         bus = await open_bus(self.url, **{"user": self.user, "password": self.password} | options)
         self._open.append(bus)
         return bus
+
+    async def sees_away(self) -> None:
+        """The broker knows that whoever closed a durable subscription is away."""
+        if isinstance(self._broker, EmbeddedBroker) and self.mqtt:
+            await sees_sessions_away(self._broker)
 
     async def crash(self) -> None:
         """The broker is killed and comes back on the same port."""

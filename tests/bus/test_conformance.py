@@ -147,6 +147,7 @@ async def test_a_durable_subscription_gets_what_came_while_away(place: Place) ->
     await publisher.publish("/edge/a", b"1", qos=1)
     await heard.count(1)
     await first.close()
+    await place.sees_away()
     await publisher.publish_many([("/edge/a", b"2"), ("/edge/b", b"3")], qos=1)
     second = await place.open()
     await second.subscribe("/edge/+", heard, qos=1, durable="edge")

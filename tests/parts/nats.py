@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import nats
 import pytest_asyncio
 
 from podium.bus.broker_config import Settings
@@ -25,6 +26,18 @@ def held(directory: Path) -> AbstractContextManager[object]:
     settings = Settings.load(directory / "broker.json")
     assert settings is not None
     return settings.ports.hold()
+
+
+async def sees_sessions_away(broker: EmbeddedBroker) -> None:
+    """Wait until the server knows of every MQTT session at QoS 1 that its client has left.
+
+    What it hands to a client that is just going it hands out again only after its ack_wait. It tells of no event.
+    """
+    user = broker.credentials
+    client = await nats.connect(broker.nats_url, user=user.user, password=user.password)
+    while any(consumer.push_bound for consumer in await client.jetstream().consumers_info("$MQTT_msgs")):
+        pass
+    await client.close()
 
 
 @pytest_asyncio.fixture
