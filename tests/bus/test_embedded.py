@@ -11,8 +11,8 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,19 @@ async def killed_podium(directory: Path) -> AsyncIterator[int]:
     await parent.wait()
     parent._transport.close()
     yield pid
+
+
+@contextmanager
+def halted(broker: EmbeddedBroker) -> Iterator[None]:
+    """The server does nothing for as long."""
+    assert broker.pid
+    server = Process.of(broker.pid)
+    assert server
+    server.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.signal(signal.SIGCONT)
 
 
 async def as_podium(broker: EmbeddedBroker, **options: Any) -> Bus:
@@ -420,6 +433,44 @@ async def test_what_was_accepted_is_remembered_over_a_crash(embedded: EmbeddedBr
     async with asyncio.timeout(30):
         await back.wait()
     assert len([message async for message in bus.recall("/lifecycle/mso/#")]) == 1
+    await bus.close()
+
+
+async def test_a_broker_that_is_held_up_is_waited_for(embedded: EmbeddedBroker) -> None:
+    bus, heard = await as_podium(embedded), Heard()
+    with halted(embedded):
+        waiting = [
+            asyncio.create_task(as_podium(embedded)),
+            asyncio.create_task(bus.subscribe("/edge/+", heard, qos=1, durable="edge")),
+        ]
+        await asyncio.wait(waiting, timeout=6)  # longer than nats-py by itself waits for a request
+    opened = await waiting[0]
+    await waiting[1]
+    assert isinstance(opened, RemembersLifecycle)
+    await opened.publish("/edge/a", b"", qos=1)
+    await heard.count(1)
+    await opened.close()
+    await bus.close()
+
+
+async def test_what_a_broker_that_dies_was_asked_for_is_not_waited_for(embedded: EmbeddedBroker) -> None:
+    bus = await as_podium(embedded)
+    with halted(embedded):
+        waiting = asyncio.create_task(bus.subscribe("/edge/+", Heard(), qos=1, durable="edge"))
+        await asyncio.wait([waiting], timeout=0.1)
+        kill(embedded)
+    with pytest.raises(Unavailable, match="connection to the broker was lost"):
+        async with asyncio.timeout(25):  # less than the answer is waited for
+            await waiting
+    await bus.close()
+
+
+async def test_who_may_not_use_the_memory_does_without_at_once(embedded: EmbeddedBroker) -> None:
+    models = embedded.models
+    async with asyncio.timeout(25):  # less than the answer is waited for
+        bus = await open_bus(embedded.nats_url, user=models.user, password=models.password, remember=["/lifecycle/#"])
+    assert not isinstance(bus, RemembersLifecycle)
+    assert bus.connected
     await bus.close()
 
 

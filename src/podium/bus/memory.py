@@ -14,11 +14,13 @@ from collections.abc import AsyncIterator, Sequence
 
 import structlog
 from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, DiscardPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
 from podium.bus.durable import stream_sequence
 from podium.bus.nats import NatsBus
+from podium.bus.nats_link import LinkLost
 from podium.bus.port import Message
 from podium.bus.subjects import apart
 from podium.bus.topics import subjects_of, topic_of
@@ -67,6 +69,9 @@ class RememberingNatsBus(NatsBus):
         await super().connect()
         try:
             await self._ensure_stream()
+        except (LinkLost, NatsTimeoutError) as error:  # it may well have a memory
+            await self.close()
+            raise Unavailable("the broker's memory does not answer", where=self._url, hint=str(error)) from error
         except NatsError as error:
             await self.close()
             raise CannotRemember(

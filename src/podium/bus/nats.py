@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.05, 2.0
 _PING_SECONDS = 10
+_CONNECT_SECONDS = 15
 
 
 class NatsBus:
@@ -71,6 +72,7 @@ class NatsBus:
                 user=self._user,
                 password=self._password,
                 name=self._name,
+                connect_timeout=_CONNECT_SECONDS,
                 max_reconnect_attempts=1,
                 reconnect_time_wait=0,
                 ping_interval=_PING_SECONDS,

@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error, StaleConnectionError
 
 from podium.errors import Unavailable
@@ -25,7 +26,13 @@ Receive = Callable[[str, str, bytes, bytes | None], None]
 
 _PING = b"PING\r\n"
 _CONFIRM_SECONDS = 30.0
+# nats-py's own 5 seconds for a request are for servers that have nothing else to do.
+_REQUEST_SECONDS = 30.0
 _PENDING_BYTES = 4 << 20
+
+
+class LinkLost(Error):  # type: ignore[misc,unused-ignore]
+    """The link was lost before the answer came."""
 
 
 class Link(Client):  # type: ignore[misc,unused-ignore]
@@ -83,12 +90,29 @@ class Link(Client):  # type: ignore[misc,unused-ignore]
         if not pong.result():
             raise Unavailable("the connection to the broker was lost before it had accepted the message")
 
+    async def request(
+        self,
+        subject: str,
+        payload: bytes = b"",
+        timeout: float = _REQUEST_SECONDS,
+        old_style: bool = False,
+        headers: dict[str, Any] | None = None,
+    ) -> Msg:
+        """No limit is shorter than ours. Raises: nats.errors.Error; `LinkLost`, when the link is lost first."""
+        return await super().request(subject, payload, max(timeout, _REQUEST_SECONDS), old_style, headers)
+
     def forget_pending(self) -> None:
         """After a lost link: what was not accepted will not be sent later behind its sender's back."""
+        self._fail_requests(LinkLost("the connection to the broker was lost"))
         self._pending, self._pending_data_size = [], 0
         for pong in self._unconfirmed:
             if not pong.done():
                 pong.set_result(False)
+
+    def _fail_requests(self, error: Error) -> None:
+        for answer in self._resp_map.values():
+            if not answer.done():
+                answer.set_exception(error)
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: Any) -> None:
         receiver = self._receivers.get(sid)
@@ -102,6 +126,8 @@ class Link(Client):  # type: ignore[misc,unused-ignore]
         if "permissions violation" in err_msg:
             log.warning("bus.refused by broker", error=err_msg)
             self.violations.append(err_msg)
+            if "$js." in err_msg:  # nobody will answer
+                self._fail_requests(Error(f"nats: {err_msg}"))
         elif "stale connection" in err_msg:
             await self._process_op_err(StaleConnectionError())
         else:
