@@ -40,6 +40,7 @@ def heard(_client, _data, message) -> None:
             ready()
         case "mute":
             answers.clear()
+            client.publish(f"/log/model/{so}/{simulation}/{model}/mute", b"", qos=1)
         case "end":
             os._exit(int(message.payload))
         case "Ping" if answers:

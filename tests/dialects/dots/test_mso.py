@@ -371,22 +371,33 @@ async def test_keep_logs_hours_without_sense(mso, so, house):
     assert model.keep_logs_seconds == 24 * 3600
 
 
+async def test_models_are_pinged_again_and_again(house, so):
+    await house.open(ping_seconds=0.1)
+    so.deploy("sim", "a")
+    await so.hear("/health/mso/model/sim/a/Ping", 3)
+
+
 async def test_a_model_that_stops_answering_pings_makes_no_progress(house, so):
-    await house.open(ping_seconds=0.1, pings_missed=2)
+    mso = await house.open(pings_missed=2)
     so.deploy("sim", "version-1", b="pong")
     await so.ready("sim")
+    await mso._ping_each()
     await so.hear("/health/model/mso/sim/b/Pong")
     so.order("sim", "b", "mute")
+    await so.hear("/log/model/dots-so/sim/b/mute")
+    await so.sync()
+    for _ in range(5):
+        await mso._ping_each()
     unhealthy = pb.UnhealthyModel.FromString(await so.hear("/lifecycle/mso/dots-so/sim/b/UnhealthyModel"))
     assert unhealthy.status == pb.NOPROGRESS
-    await so.sync()
-    pong = pb.PongHealthMSOToSO.FromString(await so.hear("/health/mso/dots-so/Pong"))
-    assert (pong.healthy, list(pong.reasons)) == (pb.UNHEALTHY, ["sim/b: makes no progress"])
-    await so.hear("/health/mso/model/sim/version-1/Ping", 6)
-    assert so.count("UnhealthyModel") == 1
-    so.say("/health/model/mso/sim/b/Pong", pb.PongHealthModelToMSO(healthy=1, reasons=["hot"]).SerializeToString())
     await so.sync(2)
     pong = pb.PongHealthMSOToSO.FromString(await so.hear("/health/mso/dots-so/Pong", 2))
+    assert (pong.healthy, list(pong.reasons)) == (pb.UNHEALTHY, ["sim/b: makes no progress"])
+    assert so.count("UnhealthyModel") == 1
+    await so.hear("/health/mso/model/sim/version-1/Ping", 6)
+    so.say("/health/model/mso/sim/b/Pong", pb.PongHealthModelToMSO(healthy=1, reasons=["hot"]).SerializeToString())
+    await so.sync(3)
+    pong = pb.PongHealthMSOToSO.FromString(await so.hear("/health/mso/dots-so/Pong", 3))
     assert list(pong.reasons) == ["sim/b: hot"]
 
 

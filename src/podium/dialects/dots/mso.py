@@ -306,19 +306,23 @@ class ModelServicesOrchestrator:
         self._say(topics.mso_to_simulator(self._simulator, simulation.id, "AllModelsHaveTerminated"))
 
     async def _ping(self) -> None:
-        ping = pb.PingHealthMSOToModel(healthy=pb.HEALTHY).SerializeToString()
-        unhealthy = pb.UnhealthyModel(status=pb.NOPROGRESS).SerializeToString()
         while True:
             await asyncio.sleep(self._ping_seconds)
-            pinged, silent = self._health.round()
-            for simulation, model in silent:
-                log.warning("mso.model_silent", simulation=simulation.id, model=model.id)
-                self._say(topics.mso_about_model(self._simulator, simulation.id, model.id, "UnhealthyModel"), unhealthy)
-            pings = [(topics.health_of_model(simulation.id, model.id)[0], ping) for simulation, model in pinged]
-            try:
-                await self._bus.publish_many(pings)
-            except Unavailable as error:
-                log.info("mso.not_pinged", reason=str(error))
+            await self._ping_each()
+
+    async def _ping_each(self) -> None:
+        pinged, silent = self._health.round()
+        unhealthy = pb.UnhealthyModel(status=pb.NOPROGRESS).SerializeToString()
+        for simulation, model in silent:
+            log.warning("mso.model_silent", simulation=simulation.id, model=model.id)
+            self._say(topics.mso_about_model(self._simulator, simulation.id, model.id, "UnhealthyModel"), unhealthy)
+        ping = pb.PingHealthMSOToModel(healthy=pb.HEALTHY).SerializeToString()
+        try:
+            await self._bus.publish_many(
+                [(topics.health_of_model(simulation.id, model.id)[0], ping) for simulation, model in pinged]
+            )
+        except Unavailable as error:
+            log.info("mso.not_pinged", reason=str(error))
 
     # After a restart or a lost link
 
