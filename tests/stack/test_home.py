@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,20 @@ def test_a_directory_of_other_things_is_left_alone(tmp_path: Path) -> None:
         Home(tmp_path).create()
     assert mode(tmp_path) == before
     assert not Home(tmp_path).exists
+
+
+def test_one_that_another_makes_at_the_same_moment_is_taken_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = Path.iterdir
+
+    def made_meanwhile(path: Path) -> Iterator[Path]:
+        monkeypatch.undo()
+        made(path)
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", made_meanwhile)
+    assert made(tmp_path / "data").exists
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:

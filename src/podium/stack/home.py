@@ -38,7 +38,8 @@ class Home:
         """Make it, or take it as it is. Raises: SettingsError, when it is full of other things."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not self.exists and any(self.path.iterdir()):
+            # In this order: another Podium may make it at this moment, and makes the lock first.
+            if any(self.path.iterdir()) and not self.exists:
                 hint = "Choose an empty one, or one that Podium made"
                 raise SettingsError("this directory holds other things", where=str(self.path), hint=hint)
             self.path.chmod(0o700)
