@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import signal
@@ -61,7 +62,7 @@ class Mosquitto:
             loop.add_reader(notified, told.set)
             try:
                 self._process = self._spawn({**os.environ, "NOTIFY_SOCKET": "@" + name})
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     await told.wait()
             finally:
                 loop.remove_reader(notified)
@@ -79,12 +80,10 @@ class Mosquitto:
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(number)
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:  # right after its start it may overhear SIGTERM
-                self._process.kill()
-                self._process.wait()
+            while self._process.poll() is None:
+                self._process.send_signal(number)
+                with contextlib.suppress(subprocess.TimeoutExpired):  # right after its start it may overhear SIGTERM
+                    self._process.wait(1)
             self._process = None
 
 

@@ -89,14 +89,26 @@ class Orchestrator:
         self._client.publish(topic, payload, 1).wait_for_publish(SECONDS)
 
     def hear(self, *topics: str) -> tuple[str, bytes]:
-        """The next message from the model that is none of ours; on one of `topics` if they are given."""
+        """The next message from the model that is none of ours; on one of `topics` if they are given.
+
+        That it waits it says whenever we are slow: that is heard by who asks for it.
+        """
         while True:
             topic, payload = self._heard.get(timeout=SECONDS)
-            from_model = topic.startswith(
-                ("/lifecycle/model/", "/health/model/", f"/data/{self.model.rpartition('-')[0]}/")
-            )
-            if topic in topics or (from_model and not topics):
+            told = self._from_model(topic) and topic != self.from_model("StillWaiting")
+            if topic in topics or (told and not topics):
                 return topic, payload
+
+    def hear_news(self, *heard: tuple[str, bytes]) -> tuple[str, bytes]:
+        """The next message from the model, that it waits among them, but none of `heard`, which comes again in time."""
+        while True:
+            message = self._heard.get(timeout=SECONDS)
+            if self._from_model(message[0]) and message not in heard:
+                return message
+
+    def _from_model(self, topic: str) -> bool:
+        own_data = f"/data/{self.model.rpartition('-')[0]}/"
+        return topic.startswith(("/lifecycle/model/", "/health/model/", own_data))
 
     def hears_nothing_before(self, topic: str) -> None:
         """Asks for a sign of life, and the model has said nothing else until it gives that."""

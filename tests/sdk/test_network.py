@@ -33,7 +33,7 @@ async def test_messages_come_in_order(mosquitto: Mosquitto, qos: int) -> None:
         for number in range(100):
             there.publish("/a", str(number).encode())
         there.close()
-        found = [here.receive(10) for _ in range(100)]
+        found = [here.receive(30) for _ in range(100)]
         here.close()
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -80,16 +81,20 @@ async def test_all_parts_are_ready_and_gone_again() -> None:
 
 async def test_models_find_the_same_door_for_results_after_a_restart() -> None:
     ports = []
-    for _ in range(2):
-        async with started() as podium:
-            port = podium.home.models_port
-            ports.append(port)
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as model:
-                assert (await model.get("/ping")).status_code == 204
-                line = "pv,simulation_id=a,model_id=pv-1,esdl_id=roof power=1"
-                for password, status in ((podium.secrets.get("influx"), 204), ("wrong", 401)):
-                    query = {"db": "podium", "u": "podium", "p": password}
-                    assert (await model.post("/write", params=query, content=line)).status_code == status
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for restart in (False, True):
+            if restart:  # bound, so that nobody else is given it meanwhile, and not listened on: Podium is let in
+                kept.bind(("127.0.0.1", ports[0]))
+            async with started() as podium:
+                port = podium.home.models_port
+                ports.append(port)
+                async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as model:
+                    assert (await model.get("/ping")).status_code == 204
+                    line = "pv,simulation_id=a,model_id=pv-1,esdl_id=roof power=1"
+                    for password, status in ((podium.secrets.get("influx"), 204), ("wrong", 401)):
+                        query = {"db": "podium", "u": "podium", "p": password}
+                        assert (await model.post("/write", params=query, content=line)).status_code == status
     assert ports[0] == ports[1]
 
 
