@@ -451,6 +451,42 @@ def test_a_shim_that_comes_too_late_starts_nothing(tmp_path):
     assert not (tmp_path / "started").exists()
 
 
+TERMINATED_EARLY = """
+import os, signal, sys
+from podium.backplane import shim
+
+def forked(fork=os.fork):
+    if sys.argv[1] == "before":
+        os.kill(os.getpid(), signal.SIGTERM)
+    model = fork()
+    if model == 0 and sys.argv[1] == "after":
+        os.kill(os.getpid(), signal.SIGTERM)
+    return model
+
+os.fork = forked
+shim.main(*sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_sigterm_is_not_lost_while_a_model_is_forked(tmp_path, moment):
+    folder = ProcessBackplane(tmp_path, ModelsFile())._folder("early")
+    folder.path.mkdir()
+    folder.fill(spec("early"), created=1.0)
+    pid = tmp_path / "pid"
+    command = ["sh", "-c", f"echo $$ > {pid}; exec sleep 1000"]
+    shim_ = subprocess.Popen(
+        [sys.executable, "-c", TERMINATED_EARLY, moment, str(folder.path), str(tmp_path), "", *command]
+    )
+    try:
+        assert shim_.wait(30) == 0
+    finally:
+        if shim_.poll() is None:
+            os.kill(int(pid.read_text()), signal.SIGKILL)
+            shim_.wait()
+    assert folder.ending().code == -signal.SIGTERM
+
+
 async def test_a_reused_pid_is_not_taken_for_the_model(opened, tmp_path):
     first = await opened()
     await run(first, spec("old", "pass"))

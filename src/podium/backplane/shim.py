@@ -17,7 +17,19 @@ import sys
 import time
 
 # The public module would double the time a shim takes to start: it makes enums of all of these.
-from _signal import SIG_DFL, SIG_IGN, SIGKILL, SIGPIPE, SIGTERM, SIGXFSZ, signal  # type: ignore[import-not-found]
+from _signal import (  # type: ignore[import-not-found]
+    SIG_BLOCK,
+    SIG_DFL,
+    SIG_IGN,
+    SIG_UNBLOCK,
+    SIGKILL,
+    SIGPIPE,
+    SIGTERM,
+    SIGXFSZ,
+    pthread_sigmask,
+    signal,
+    sigpending,
+)
 
 OUTPUT_FILE_BYTES = 8 << 20  # two such files are kept: the one being written and the one before
 CLAIM = "shim"
@@ -142,6 +154,7 @@ def become_model(command: list[str], cwd: str, limits: str, output: int, faults:
         os.setpgid(0, 0)
         for ignored_here in (SIGPIPE, SIGXFSZ, SIGTERM):
             signal(ignored_here, SIG_DFL)
+        pthread_sigmask(SIG_UNBLOCK, [SIGTERM])
         os.dup2(output, 1)
         os.dup2(output, 2)
         with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
@@ -197,10 +210,14 @@ def main(folder: str, cwd: str, limits: str, *command: str) -> None:
     ending, output, kills = Ending(folder), Output(folder), out_of_memory_kills()
     source, sink = os.pipe()
     faults, fault_sink = os.pipe()
-    signal(SIGTERM, SIG_IGN)  # it is meant for the model, from here on; earlier it prevents one
+    pthread_sigmask(SIG_BLOCK, [SIGTERM])  # it is meant for the model, from here on; earlier it prevents one
     model = os.fork()
     if model == 0:
         become_model(list(command), cwd, limits, sink, fault_sink)
+    if SIGTERM in sigpending():  # perhaps it came before there was a model
+        os.kill(model, SIGTERM)
+    signal(SIGTERM, SIG_IGN)
+    pthread_sigmask(SIG_UNBLOCK, [SIGTERM])
     os.close(sink)
     os.close(fault_sink)
     fault = os.read(faults, 1024)  # empty as soon as the model is executed
