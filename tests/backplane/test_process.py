@@ -308,8 +308,11 @@ signal.pause()"""
     await backplane.deploy(spec("family", code))
     grandchild = int(await line.read())
     session = shim_pid(backplane, "family")
+    family = sessions()[session]
+    assert grandchild in family
     await backplane.remove("family", grace_seconds=1)
-    await gone(grandchild)
+    for pid in family:  # they are killed, and end when they come to it
+        await gone(pid)
     assert session not in sessions()
 
 
@@ -398,7 +401,10 @@ def killed_podium(directory: Path, **programs: str) -> None:
 
 
 async def test_models_of_a_killed_podium_are_adopted(opened, tmp_path, line):
-    await asyncio.to_thread(killed_podium, tmp_path / "models", lives=FOR_EVER, quits=telling(line, "os._exit(7)"))
+    alive = Line(tmp_path)
+    programs = {"lives": telling(alive, FOR_EVER), "quits": telling(line, "os._exit(7)")}
+    await asyncio.to_thread(killed_podium, tmp_path / "models", **programs)
+    assert await alive.read()
     assert await line.read()
     backplane = await opened()
     states = {model.name: model.state for model in await backplane.list()}

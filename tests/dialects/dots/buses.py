@@ -29,7 +29,7 @@ class Written:
 
     async def until(self, message: str) -> None:
         """Return when `message` is published: one that no earlier call has waited for."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (await self.waited.get()).endswith(f"/{message}"):
                 pass
 
