@@ -372,7 +372,11 @@ async def test_models_cannot_read_what_the_broker_keeps(embedded: EmbeddedBroker
 
     client = Client()
     await client.connect(
-        embedded.nats_url, user=embedded.models.user, password=embedded.models.password, error_cb=on_error
+        embedded.nats_url,
+        user=embedded.models.user,
+        password=embedded.models.password,
+        error_cb=on_error,
+        connect_timeout=30,  # else a server that is held up is an error as well
     )
     inbox = client.new_inbox()
     await client.subscribe(inbox)

@@ -34,8 +34,9 @@ async def sees_sessions_away(broker: EmbeddedBroker) -> None:
     What it hands to a client that is just going it hands out again only after its ack_wait. It tells of no event.
     """
     user = broker.credentials
-    client = await nats.connect(broker.nats_url, user=user.user, password=user.password)
-    while any(consumer.push_bound for consumer in await client.jetstream().consumers_info("$MQTT_msgs")):
+    client = await nats.connect(broker.nats_url, user=user.user, password=user.password, connect_timeout=30)
+    streams = client.jetstream(timeout=30)
+    while any(consumer.push_bound for consumer in await streams.consumers_info("$MQTT_msgs")):
         pass
     await client.close()
 
