@@ -84,26 +84,33 @@ class Line:
         self._told, self._word = directory / "told", directory / "word"
         os.mkfifo(self._told)
         os.mkfifo(self._word)
+        # Open for writing too: it has no end, at which one who was about to tell would meet nobody.
+        self._hearing = os.open(self._told, os.O_RDWR)
         tells = f"open({str(self._told)!r}, 'w').write('%d\\n' % os.getpid())"
         self.code = f"import signal; {tells}; signal.pause()"
         self.code_that_waits = f"{tells}; open({str(self._word)!r}).read()"
 
     async def pids(self, count: int = 1) -> list[int]:
         """Of so many models."""
-        words: list[str] = []
+        words: list[bytes] = []
         async with asyncio.timeout(30):
             while len(words) < count:
-                words += (await asyncio.to_thread(self._told.read_text)).split()
+                words += (await asyncio.to_thread(os.read, self._hearing, 1000)).split()
         return [int(word) for word in words]
 
     async def let_go(self) -> None:
         async with asyncio.timeout(30):
             await asyncio.to_thread(self._word.write_text, "go")
 
+    def close(self) -> None:
+        os.close(self._hearing)
+
 
 @pytest.fixture
 def line(tmp_path):
-    return Line(tmp_path)
+    line = Line(tmp_path)
+    yield line
+    line.close()
 
 
 class TestContainer:

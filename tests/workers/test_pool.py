@@ -87,6 +87,7 @@ async def test_keeps_its_workers_warm(pool):
 async def test_a_thousand_calls(pool):
     calls = [pool.call(function("add"), {"a": number, "b": 1}) for number in range(1000)]
     assert await asyncio.gather(*calls) == list(range(1, 1001))
+    await asyncio.gather(*pool._starting)  # the second may be on its way yet
     assert len(pool.pids) == 2
 
 
@@ -253,6 +254,7 @@ class TestDeath:
         await pool.warm()
         (worker,) = pool._workers
         os.kill(worker.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, worker.pid, os.WSTOPPED | os.WNOWAIT)  # until then it may take a call
         calls = [asyncio.create_task(pool.call(function("add"), {"a": number, "b": 0})) for number in range(5)]
         await asyncio.sleep(0)  # until they have been handed over
         assert worker.load == 5
