@@ -1,4 +1,7 @@
-"""A process that owns a journal and appends a step for each line it reads; it says what came of each."""
+"""A process that owns a journal and appends a step for each line it reads; it says what came of each.
+
+Told to `renew`, it renews its lease right after it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from podium.errors import PodiumError
 from podium.runs import lease
 from podium.runs.events import Event, Submission
 from podium.runs.journal import Journal
+from tests.runs.leases import renew_soon
 
 
 async def main(url: str, lease_seconds: float) -> None:
@@ -21,6 +25,8 @@ async def main(url: str, lease_seconds: float) -> None:
         try:
             if line == "lost":
                 await journal.lost.wait()
+            if line == "renew":
+                renew_soon(journal)
             recorded = await journal.append("a", [Event("step", {"n": line})])
             print("appended", recorded[-1].seq, flush=True)
         except PodiumError as error:

@@ -18,6 +18,7 @@ from podium.errors import Conflict, LeaseLost
 from podium.runs import failpoints, lease
 from podium.runs.events import Event, Submission
 from podium.runs.journal import Journal
+from tests.runs.leases import look_often, renewing
 
 LONG = 600.0  # seconds: nobody waits for such a lease to be over
 
@@ -97,11 +98,12 @@ async def test_a_dead_owner_is_replaced_at_once(database_url: str, owner: Callab
 
 
 async def test_a_stopped_owner_that_wakes_cannot_write(database_url: str, owner: Callable[..., Owner]) -> None:
-    stopped = owner(lease_seconds=1.0)
+    stopped = owner()  # which is not just renewing its lease: then it would keep SQLite locked
     stopped.hear()
     stopped.hear()
     stopped.process.send_signal(signal.SIGSTOP)
     async with journal(database_url, clock=lambda: time.time() + LONG) as second:
+        _shorten(second)
         await second.acquire()
         await second.append("a", [Event("step", {"n": "mine"})])
         stopped.process.send_signal(signal.SIGCONT)
@@ -115,21 +117,29 @@ async def test_a_stopped_owner_that_wakes_cannot_write(database_url: str, owner:
 async def test_a_clock_that_is_ahead_takes_nothing_from_an_owner_that_lives(
     database_url: str, owner: Callable[..., Owner]
 ) -> None:
-    living = owner(lease_seconds=3.0)
+    living = owner()
     living.hear()
     living.hear()
-    async with journal(database_url, clock=lambda: time.time() + LONG) as second:
+    seq = 1
+    async with journal(database_url, clock=lambda: time.time() + 2 * LONG) as second:
+        look_often(second)
+        acquiring = asyncio.create_task(second.acquire())
+        while not acquiring.done():
+            living.tell("renew")
+            seq += 1
+            assert await asyncio.to_thread(living.hear) == f"appended {seq}"
         with pytest.raises(Conflict, match=f"process {living.process.pid} on "):
-            await second.acquire()
+            await acquiring
     living.tell("mine")
-    assert living.hear() == "appended 2"
+    assert living.hear() == f"appended {seq + 1}"
 
 
 async def test_an_owner_elsewhere_is_watched_until_it_shows_itself(database_url: str) -> None:
-    async with journal(database_url, "here", lease_seconds=3.0) as first, journal(database_url, "there") as second:
+    async with journal(database_url, "here", lease_seconds=LONG) as first, journal(database_url, "there") as second:
         await first.acquire()
+        look_often(second)
         with pytest.raises(Conflict, match="here owns this data"):
-            await second.acquire()
+            await renewing([first], asyncio.create_task(second.acquire()))
         assert not first.lost.is_set()
 
 
@@ -149,9 +159,9 @@ async def test_an_owner_elsewhere_that_is_silent_is_replaced(database_url: str) 
             assert [run.id for run in await second.runs()] == ["a"]
 
 
-def _shorten(first: Journal) -> None:
-    """Have the lease in the database look like one of half a second, which nobody renews."""
-    database = first._database
+def _shorten(one: Journal) -> None:
+    """Have the lease in its database look like one of half a second, which nobody renews."""
+    database = one._database
     with database.readers.connect() as connection:
         connection.exec_driver_sql("UPDATE lease SET expires = renewed + 0.5")
 
@@ -191,8 +201,11 @@ async def test_the_time_without_an_owner_is_told(database_url: str) -> None:
 
 async def test_of_many_that_want_it_one_gets_it(database_url: str) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        rivals = [await stack.enter_async_context(journal(database_url, f"r{n}", lease_seconds=3.0)) for n in range(4)]
-        outcomes = await asyncio.gather(*(rival.acquire() for rival in rivals), return_exceptions=True)
+        rivals = [await stack.enter_async_context(journal(database_url, f"r{n}", lease_seconds=LONG)) for n in range(4)]
+        for rival in rivals:
+            look_often(rival)
+        acquiring = asyncio.gather(*(rival.acquire() for rival in rivals), return_exceptions=True)
+        outcomes = await renewing(rivals, acquiring)
         assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict", "Conflict", "Conflict", "float"]
         winner = rivals[[isinstance(outcome, float) for outcome in outcomes].index(True)]
         await winner.submit(Submission("a", "k", "n", {}))
