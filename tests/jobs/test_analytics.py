@@ -70,7 +70,9 @@ async def test_the_message_goes_behind_its_length():
     assert header == str(len(json.dumps(MESSAGE).encode())).encode() + b" " * (64 - len(header.strip()))
 
 
-async def test_an_answer_in_parts():
+async def test_an_answer_in_parts(monkeypatch):
+    monkeypatch.setattr("podium.jobs.analytics.MORE_SECONDS", 60.0)
+
     async def plays(reader, writer):
         for byte in b"done":
             writer.write(bytes([byte]))

@@ -83,7 +83,8 @@ class TestAnswer:
         answer = await client.ask("POST", service.on("/", says({"detail": "no"}, 404)), whatever=True)
         assert (answer.status, answer.json()) == (404, {"detail": "no"})
 
-    async def test_connections_are_kept(self, kind, service):
+    async def test_connections_are_kept(self, kind, service, monkeypatch):
+        monkeypatch.setattr("podium.jobs.client._KEPT_SECONDS", 600.0)
         url, peers = service.url + "/", set()
 
         async def reply(seen, writer):

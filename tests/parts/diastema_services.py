@@ -57,7 +57,7 @@ class Platform:
     def wait(self, until: Callable[[], Any]) -> None:
         """Until that is true, which is looked at whenever something was asked."""
         with self._happened:
-            if not self._happened.wait_for(until, timeout=20):
+            if not self._happened.wait_for(until, timeout=60):
                 raise TimeoutError
 
     def together(self, *jobs: str, count: int) -> None:
@@ -144,7 +144,7 @@ def into_s3(url: str, user: str, password: str) -> Callable[[str, bytes], None]:
         aws_access_key_id=user,
         aws_secret_access_key=password,
         region_name="us-east-1",
-        config=Config(s3={"addressing_style": "path"}, connect_timeout=2, read_timeout=5),
+        config=Config(s3={"addressing_style": "path"}, connect_timeout=60, read_timeout=60),
     )
     client.create_bucket(Bucket="diastemaviz")
 

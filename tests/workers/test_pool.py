@@ -254,7 +254,8 @@ class TestDeath:
         await pool.warm()
         (worker,) = pool._workers
         os.kill(worker.pid, signal.SIGSTOP)
-        os.waitid(os.P_PID, worker.pid, os.WSTOPPED | os.WNOWAIT)  # until then it may take a call
+        stopped = os.WSTOPPED | os.WNOWAIT
+        await asyncio.to_thread(os.waitid, os.P_PID, worker.pid, stopped)  # until then it may take a call
         calls = [asyncio.create_task(pool.call(function("add"), {"a": number, "b": 0})) for number in range(5)]
         await asyncio.sleep(0)  # until they have been handed over
         assert worker.load == 5

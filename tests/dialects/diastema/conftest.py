@@ -5,11 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from podium.dialects.diastema import frontend
 from podium.stores.artifacts import open_artifacts
 from podium.stores.documents_mongo import MongoDocuments
 from tests.dialects.diastema.house import House, house, into
 from tests.parts import mongo, seaweedfs
 from tests.parts.diastema_services import Platform, into_s3, running
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the front end is told has been told when a run has ended, however slow the machine is."""
+    for name in ("PATIENCE", "ANSWER_SECONDS", "LEAVE_SECONDS"):
+        monkeypatch.setattr(frontend, name, 60.0)
 
 
 @pytest.fixture

@@ -50,12 +50,19 @@ async def test_messages_are_forms_in_their_order(client: Client, memory: Memory,
 async def test_what_comes_back_is_told_what_it_missed(
     client: Client, memory: Memory, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    class Noting(FrontEnd):
+        async def _sleep(self, seconds: float) -> None:
+            failed.set()
+            await super()._sleep(seconds)
+
+    failed = asyncio.Event()
     monkeypatch.setattr(frontend, "PATIENCE", 0.05)
     platform.front_end_away = True
-    front = FrontEnd(client, platform.url, memory)
+    front = Noting(client, platform.url, memory)
     with capture_logs() as logs:
         for n in range(3):
             await front.update("run", f"{n}", f"message {n}")
+        await asyncio.wait_for(failed.wait(), 60)
     assert platform.told == []
     assert "frontend.away" in {entry["event"] for entry in logs}
     platform.front_end_away = False
@@ -95,6 +102,7 @@ async def test_what_was_not_heard_is_said_by_whoever_takes_the_run_up(
     await front.error("run", "2", "no")
     await front.close()
     platform.front_end_away = False
+    monkeypatch.setattr(frontend, "PATIENCE", 60.0)
     front = FrontEnd(client, platform.url, memory)
     await front.error("run", "2", "no")
     assert platform.told == [{"message": "error", "error": "no"}]

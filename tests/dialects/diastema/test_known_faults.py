@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
+import threading
 from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
@@ -267,12 +268,14 @@ async def test_a_cancel_that_comes_while_the_end_is_written_down_is_told(tmp_pat
 
 
 async def test_a_restart_loses_nothing_and_begins_nothing_anew(tmp_path: Path, platform: Platform) -> None:
-    platform.seconds = 0.8
+    away = threading.Event()
+    platform.holds["job-2"] = away.is_set
     home = tmp_path / "other"
     artifacts = DirectoryArtifacts(tmp_path / "artifacts")
     async with house(home, platform, artifacts=artifacts) as first:
         answer = await first.post("/analysis", chain(model()))
         await asyncio.to_thread(platform.wait, lambda: "data-cleaning/progress" in platform.looked)
+    away.set()
     async with house(home, platform, artifacts=artifacts) as second:
         run = await second.conductor.wait(answer.json()["id"])
     assert run.state is RunState.SUCCEEDED, run.error
@@ -337,12 +340,15 @@ async def test_a_service_that_is_nowhere_fails_the_run_with_its_address(tmp_path
 async def test_an_analysis_that_ended_while_nobody_listened_is_not_done_again(
     tmp_path: Path, platform: Platform
 ) -> None:
-    platform.seconds = 0.5
+    away = threading.Event()
+    platform.holds["job-3"] = away.is_set
     home = tmp_path / "other"
     artifacts = DirectoryArtifacts(tmp_path / "artifacts")
     async with house(home, platform, artifacts=artifacts) as first:
         answer = await first.post("/analysis", chain(model()))
         await asyncio.to_thread(platform.wait, lambda: ("begin", "job-3") in platform.log)
+    away.set()
+    platform.happened()
     await asyncio.to_thread(platform.wait, lambda: ("end", "job-3") in platform.log)
     async with house(home, platform, artifacts=artifacts) as second:
         run = await second.conductor.wait(answer.json()["id"])

@@ -119,9 +119,9 @@ async def test_runs_with_the_same_ids_do_not_disturb_each_other(at_home: House, 
 async def test_after_a_restart_the_one_that_was_under_way_goes_first(
     tmp_path: Path, platform: Platform, when: str
 ) -> None:
-    platform.seconds = 1.0
     there: list[str] = []
     left = threading.Event()
+    platform.holds[SAME] = left.is_set
     get, post = platform.get, platform.post
 
     def asked(path: str, query: dict[str, list[str]]) -> tuple[int, Any]:
@@ -133,7 +133,7 @@ async def test_after_a_restart_the_one_that_was_under_way_goes_first(
         if body["job-id"] == SAME and SAME not in there:
             there.append(SAME)
             platform.happened()
-            left.wait(10)  # it answers when nobody listens any more
+            left.wait(60)  # it answers when nobody listens any more
         return answer
 
     if when == "asked":
@@ -180,9 +180,9 @@ async def test_nobody_waits_for_a_job_that_comes_back_and_fails_elsewhere(tmp_pa
     book = branches("classification", "clustering")
     book["jobs"][2]["automl"] = True
     book["jobs"][4]["id"] = "slow"
-    platform.seconds = 1.0
     home, artifacts = tmp_path / "other", DirectoryArtifacts(tmp_path / "artifacts")
-    get, trained = platform.get, asyncio.Event()
+    get, trained = platform.get, threading.Event()
+    platform.holds[SAME] = lambda: trained.is_set() or not platform.bodies("analytics")
 
     def late(path: str, query: dict[str, list[str]]) -> tuple[int, Any]:
         if query.get("id") == ["slow"] and not trained.is_set():
@@ -194,6 +194,7 @@ async def test_nobody_waits_for_a_job_that_comes_back_and_fails_elsewhere(tmp_pa
         answer = await made.post("/analysis", book)
         await asyncio.to_thread(platform.wait, lambda: platform.bodies("analytics"))
     trained.set()
+    platform.happened()
     platform.errors[SAME] = "AutoML has come to grief"
     async with house(home, platform, artifacts=artifacts) as made:
         run = await made.conductor.wait(answer.json()["id"])
@@ -217,10 +218,10 @@ async def test_a_service_that_hangs_is_told_again(tmp_path: Path, platform: Plat
 
     platform.get = hangs_once  # type: ignore[method-assign]
     artifacts = DirectoryArtifacts(tmp_path / "artifacts")
-    async with house(tmp_path / "other", platform, artifacts=artifacts, job_timeout=1.0) as made:
+    async with house(tmp_path / "other", platform, artifacts=artifacts, job_timeout=3.0) as made:
         run = await made.analysed(playbook(job(1, "dataset", 0, [2]), job(2, "cleaning", 1)))
         assert run.state is RunState.SUCCEEDED, run.error
-    assert len(platform.bodies("data-cleaning")) == 2
+    assert len(platform.bodies("data-cleaning")) >= 2  # more, where the second did not come to its end in time either
 
 
 async def test_what_a_service_knows_is_not_taken_for_ours_when_another_has_told_it_since(
