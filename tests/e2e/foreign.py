@@ -7,6 +7,7 @@ inputs.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import importlib.util
 import json
@@ -77,8 +78,25 @@ def connected(
     client.on_message = on_message
     client.connect(host, port)
     client.loop_start()
-    assert subscribed.wait(10)
+    assert subscribed.wait(60)
     return client
+
+
+class Pause:
+    """A point at which a model stays until it may go on; what it says there goes out when it does."""
+
+    def __init__(self) -> None:
+        self._reached, self._over = threading.Event(), threading.Event()
+
+    async def reached(self) -> None:
+        assert await asyncio.to_thread(self._reached.wait, 60)
+
+    def keep(self) -> None:
+        self._reached.set()
+        self._over.wait()
+
+    def end(self) -> None:
+        self._over.set()
 
 
 class Service:
@@ -157,7 +175,7 @@ class Service:
 
     def _say(self, message: str, payload: bytes = b"") -> None:
         self.client.publish(f"/lifecycle/model/dots-so/{self.simulation}/{self.model}/{message}", payload)
-        self.house.said(self, message)
+        self.house.said(message)
 
     def _to_mso(self, message: str) -> None:
         self.client.publish(f"/lifecycle/model/mso/{self.simulation}/{self.model}/{message}", b"")
@@ -184,7 +202,7 @@ class Services:
         self._expected = 0
         self._ready = 0
         self._lock = threading.Lock()
-        self._watched: list[tuple[str, int, threading.Event]] = []
+        self._pauses: list[tuple[str, int, Pause]] = []
         self.client = connected(
             host,
             port,
@@ -195,19 +213,21 @@ class Services:
             0,
         )
 
-    def reaches(self, message: str, count: int) -> threading.Event:
-        """Set when some model says `message` for the `count`-th time."""
-        event = threading.Event()
-        self._watched.append((message, count, event))
-        return event
+    def pauses(self, message: str, count: int) -> Pause:
+        """Where some model says `message` for the `count`-th time."""
+        self._pauses.append((message, count, Pause()))
+        return self._pauses[-1][2]
 
-    def said(self, _model: Service, message: str) -> None:
+    def said(self, message: str) -> None:
+        here = []
         with self._lock:
-            for index, (watched, count, event) in enumerate(self._watched):
-                if watched == message:
-                    self._watched[index] = (watched, count - 1, event)
+            for index, (awaited, count, pause) in enumerate(self._pauses):
+                if awaited == message:
+                    self._pauses[index] = (awaited, count - 1, pause)
                     if count == 1:
-                        event.set()
+                        here.append(pause)
+        for pause in here:
+            pause.keep()
 
     def ended(self, model: Service) -> None:
         model.close()
@@ -221,6 +241,8 @@ class Services:
                 self._tell(model.simulation, "AllModelsHaveTerminated")
 
     def close(self) -> None:
+        for _, _, pause in self._pauses:
+            pause.end()
         for model in self.models.values():
             model.close()
         self.client.disconnect()
