@@ -37,6 +37,13 @@ FAULTS = {
     "repeats": "twice:5",
     "stays": "deaf-to-end",
 }
+# What must take too long here, in seconds: no less than a busy machine may take for what must not.
+TOO_LONG = 20
+LIMITED = {
+    "hangs": {"max_step_calc_time_minutes": TOO_LONG / 60},
+    "sleeps": {"ready_timeout_seconds": TOO_LONG},
+    "stays": {"end_timeout_seconds": TOO_LONG},
+}
 POINTS = {"one": "ready", "two": "parameters", "three": "step:5", "four": "end"}
 
 
@@ -56,6 +63,12 @@ async def podium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 
 async def submitted(podium: Server, service: str = "plain", **more: Any) -> str:
     return await podium.submit(document(service=service, steps=STEPS, **more))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def limited(podium: Server) -> dict[str, str]:
+    """A run of each service in which something takes too long: all at once, not to wait for one after another."""
+    return {service: await submitted(podium, service, **limit) for service, limit in LIMITED.items()}
 
 
 def both(service: str, seen: list[int] = EACH_ONCE, by_the_second: list[int] = EACH_ONCE) -> dict[str, list[int]]:
@@ -99,8 +112,10 @@ async def test_a_model_that_fails_may_be_carried_on_without(podium: Server) -> N
     assert steps_seen(podium.directory, run) == both("exits", by_the_second=EACH_ONCE[:5])
 
 
-async def test_a_silent_model_ends_the_run_when_the_step_takes_too_long(podium: Server) -> None:
-    ended = await podium.ended(await submitted(podium, "hangs", max_step_calc_time_minutes=0.1))
+async def test_a_silent_model_ends_the_run_when_the_step_takes_too_long(
+    podium: Server, limited: dict[str, str]
+) -> None:
+    ended = await podium.ended(limited["hangs"])
     assert ended["state"] == "failed"
     assert "hangs-2" in ended["error"]["reason"]
     assert "step 5" in ended["error"]["reason"]
@@ -124,7 +139,7 @@ async def test_while_a_step_takes_long_it_is_told_whom_it_waits_for(
 
 async def test_a_model_that_comes_back_after_it_was_given_up_moves_nothing(podium: Server) -> None:
     gate = Gate(podium.directory, "step:5")
-    run = await submitted(podium, "three", max_step_calc_time_minutes=0.1, on_model_failure="continue")
+    run = await submitted(podium, "three", max_step_calc_time_minutes=TOO_LONG / 60, on_model_failure="continue")
     await gate.reached()
     lost = await podium.seen(run, lambda event: event["type"] == "model.lost")
     assert (lost["data"]["model"], "step 5" in lost["data"]["reason"]) == ("three-2", True)
@@ -133,10 +148,10 @@ async def test_a_model_that_comes_back_after_it_was_given_up_moves_nothing(podiu
     assert steps_seen(podium.directory, run) == both("three", by_the_second=EACH_ONCE[:5])
 
 
-async def test_a_model_that_is_never_ready_ends_the_run(podium: Server) -> None:
-    ended = await podium.ended(await submitted(podium, "sleeps", ready_timeout_seconds=8))
+async def test_a_model_that_is_never_ready_ends_the_run(podium: Server, limited: dict[str, str]) -> None:
+    ended = await podium.ended(limited["sleeps"])
     assert ended["state"] == "failed"
-    assert ended["error"]["reason"].endswith("ready within 8 s: nothing was heard of sleeps-2")
+    assert ended["error"]["reason"].endswith(f"ready within {TOO_LONG} s: nothing was heard of sleeps-2")
 
 
 async def test_a_model_that_answers_twice_moves_nothing(podium: Server) -> None:
@@ -145,8 +160,8 @@ async def test_a_model_that_answers_twice_moves_nothing(podium: Server) -> None:
     assert steps_seen(podium.directory, run) == both("repeats")
 
 
-async def test_a_model_that_will_not_end_is_removed(podium: Server) -> None:
-    run = await submitted(podium, "stays", end_timeout_seconds=6)
+async def test_a_model_that_will_not_end_is_removed(podium: Server, limited: dict[str, str]) -> None:
+    run = limited["stays"]
     assert (await podium.seen(run, lambda event: event["type"] == "run.removing"))["data"]["models"] == ["stays-2"]
     await podium.ended(run)
     assert steps_seen(podium.directory, run) == both("stays")
