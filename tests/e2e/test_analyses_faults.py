@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -231,6 +232,8 @@ async def test_a_store_that_is_away_in_mid_run_is_filled_in_later(tmp_path: Path
     with seaweedfs.running(tmp_path / "s3") as s3, mongo.running(tmp_path / "mongo") as documents:
         with running(into_s3(s3.url, s3.user, s3.password)) as platform:
             platform.seconds = 1.0
+            away_now = threading.Event()
+            platform.holds["job-2"] = away_now.is_set  # who writes into a store that is away answers late
             stores = {"PODIUM_ARTIFACTS": s3.location.full, "PODIUM_DIASTEMA_MONGO": documents.url}
             async with serving(tmp_path, None, **surroundings(platform, **stores)) as podium:
                 run = await submitted(podium, short())
@@ -239,9 +242,11 @@ async def test_a_store_that_is_away_in_mid_run_is_filled_in_later(tmp_path: Path
                     await asyncio.to_thread(s3.stop)
                     looked = len(platform.looked)
                     await happens(platform, lambda: len(platform.looked) > looked + 5)
+                    away_now.set()
                     await asyncio.to_thread(s3.start)
                 else:
                     await asyncio.to_thread(documents.stop)
+                    away_now.set()
                     await happens(platform, lambda: "Cleaning executed" in texts(platform, "update"))
                     await asyncio.to_thread(documents.start)
                 ended = await podium.ended(run)
