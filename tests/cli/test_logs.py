@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 import structlog
 
 from podium.cli import logs
 from podium.runs.secrets import Secrets
-
-
-@pytest.fixture(autouse=True)
-def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    root = logging.getLogger()
-    monkeypatch.setattr(root, "handlers", [])
-    monkeypatch.setattr(root, "level", root.level)
-    yield
-    structlog.reset_defaults()
 
 
 def test_what_we_and_what_libraries_log_is_masked(tmp_path: Path) -> None:
