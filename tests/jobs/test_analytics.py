@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 
 import pytest
 
 from podium.errors import DocumentRefused
-from podium.jobs.analytics import Analytics, submit
+from podium.jobs.analytics import MORE_SECONDS, Analytics, submit
 from podium.jobs.port import JobFailed
 from tests.jobs.parts import job
 from tests.parts import free_port
@@ -78,6 +79,19 @@ async def test_an_answer_in_parts(monkeypatch):
             writer.write(bytes([byte]))
             await writer.drain()
             await asyncio.sleep(0.001)
+
+    async with Component(plays) as component:
+        assert await submit(component.address, MESSAGE) == "done"
+
+
+async def test_what_came_while_nothing_could_be_read_is_read():
+    async def plays(reader, writer):
+        writer.write(b"do")
+        await writer.drain()
+        await asyncio.sleep(0.1)  # the first part is read by now
+        writer.write(b"ne")
+        time.sleep(2 * MORE_SECONDS)  # noqa: ASYNC251 - nothing is to go on
+        await silent(reader, writer)
 
     async with Component(plays) as component:
         assert await submit(component.address, MESSAGE) == "done"

@@ -90,13 +90,15 @@ async def _answer(reader: asyncio.StreamReader) -> bytes:
     """What comes until the connection ends or nothing more does."""
     answer = await reader.read(LARGEST_ANSWER)
     while answer and len(answer) < LARGEST_ANSWER:
+        reading = asyncio.ensure_future(reader.read(LARGEST_ANSWER - len(answer)))
         try:
-            async with asyncio.timeout(MORE_SECONDS):
-                more = await reader.read(LARGEST_ANSWER - len(answer))
-        except TimeoutError:
-            break
+            # Not a time-out, which would win over what came in the same moment, after a time without a processor.
+            await asyncio.wait([reading], timeout=MORE_SECONDS)
+            more = await reading if reading.done() else b""
         except OSError:  # it has said what it had to say
             break
+        finally:
+            reading.cancel()
         if not more:
             break
         answer += more
