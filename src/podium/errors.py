@@ -72,6 +72,10 @@ class Unavailable(PodiumError):
     """A part that is needed (broker, database, cluster) cannot be reached now; trying again may help (503)."""
 
 
+class Gone(Unavailable):
+    """The Podium that was asked is ending or has ended; who owns its data directory next can be asked (503)."""
+
+
 class SettingsError(PodiumError):
     """A setting is missing, unknown or contradicts another."""
 

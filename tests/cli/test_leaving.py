@@ -68,4 +68,5 @@ async def test_sigterm_leaves_and_says_where_to_look(podium: Terminal) -> None:
     process.stdin.write(b"\n")
     ended = await podium.end(process)
     assert ended.code == 143, ended.err
-    assert [run["state"] for run in (await podium("status", "--json")).json["runs"]] == ["running"]
+    (run,) = (await podium("status", "--json")).json["runs"]
+    assert run["state"] in ("queued", "running")

@@ -6,13 +6,25 @@ import asyncio
 import json
 import os
 import signal
+from typing import Any
 
 import pytest
 
+from podium.cli.client import Client
+from podium.cli.reach import told
+from podium.settings import Settings
 from tests.cli.terminal import RUN, Terminal, handed_over, reached
 from tests.e2e.harness import document, models_file
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+
+async def one_job(podium: Terminal) -> None:
+    """A graph that has been run."""
+    (podium.directory / "one.py").write_text("def one():\n    return 1\n")
+    podium.write({"jobs": {"one": {"python": {"function": "one:one"}}}})
+    ended = await podium("run", "simulation.json")
+    assert ended.code == 0, ended.err
 
 
 async def test_ctrl_c_cancels(podium: Terminal) -> None:
@@ -71,6 +83,57 @@ async def test_a_run_whose_owner_goes_away_is_detached(podium: Terminal, how: si
     ended = await podium.end(running)
     assert (ended.code, ended.out) == (143, "")
     assert "detached" in ended.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("failpoint", ["journal.before_submit", "journal.after_submit"])
+async def test_a_run_whose_owner_dies_while_it_is_submitted_is_conducted_once_all_the_same(
+    podium: Terminal, failpoint: str
+) -> None:
+    models_file(podium.directory)
+    podium.write(document(steps=4))
+    serving = await podium.start(
+        "serve", "--port", "0", "--models", "models.yaml", PODIUM_FAILPOINTS=f"{failpoint}=kill@1"
+    )
+    assert serving.stdout
+    await serving.stdout.readline()
+    ended = await podium(*RUN, "--json")
+    assert ended.code == 0, ended.err
+    assert (await podium.end(serving)).code == -signal.SIGKILL
+    (run,) = (await podium("status", "--json")).json["runs"]
+    assert (run["id"], run["state"]) == (ended.json["id"], "succeeded")
+
+
+async def test_a_restart_whose_owner_dies_while_it_is_submitted_is_conducted_once_all_the_same(
+    podium: Terminal,
+) -> None:
+    await one_job(podium)
+    serving = await podium.start("serve", "--port", "0", PODIUM_FAILPOINTS="journal.after_submit=kill@1")
+    assert serving.stdout
+    await serving.stdout.readline()
+    ended = await podium("restart", "last", "--from", "one", "--json")
+    assert ended.code == 0, ended.err
+    assert (await podium.end(serving)).code == -signal.SIGKILL
+    new, _first = (await podium("status", "--json")).json["runs"]
+    assert (new["id"], new["state"]) == (ended.json["id"], "succeeded")
+
+
+async def test_what_ended_is_told_though_its_owner_goes_away_meanwhile(podium: Terminal) -> None:
+    await one_job(podium)
+    (run,) = (await podium("status", "--json")).json["runs"]
+    serving = await podium.start("serve", "--port", "0")
+    assert serving.stdout
+    await serving.stdout.readline()
+    asked = []
+
+    async def ask(client: Client) -> Any:
+        if not asked:
+            serving.kill()
+            await podium.end(serving)
+        asked.append(client)
+        return await client.run(run["id"])
+
+    assert (await told(Settings(data=podium.directory / ".podium"), ask))["state"] == "succeeded"
+    assert len(asked) == 2
 
 
 async def test_stop_all_ends_runs_whose_models_do_not_end(podium: Terminal) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import httpx
 
 from podium.cli.client import BASE, Client
-from podium.cli.run import _conclude
+from podium.cli.run import _conclude, _show_results
 from podium.settings import Settings
 
 ENDED = {"id": "r-1", "state": "succeeded", "started": 1.0, "ended": 2.0}
@@ -20,7 +21,9 @@ async def test_how_it_ended_is_told_whatever_becomes_of_its_results(tmp_path: Pa
         return httpx.Response(422, headers={"Content-Type": "application/problem+json"}, content=json.dumps(told))
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(refuse), base_url=BASE) as http:
-        await _conclude(Client(http), Settings(data=tmp_path), ENDED, json=True)
+        settings = Settings(data=tmp_path)
+        results = partial(_show_results, Client(http), settings, ENDED, json=True)
+        await _conclude(settings, ENDED, results, json=True)
     told = capsys.readouterr()
     assert json.loads(told.out) == ENDED
     assert "results  the artifact store answers AccessDenied. May you do this?" in told.err

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from podium.errors import Conflict, DocumentRefused, JournalDamaged, NotFound, Unavailable
+from podium.errors import Conflict, DocumentRefused, Gone, JournalDamaged, NotFound, Unavailable
 from podium.runs.conductor import Conductor
-from podium.runs.events import Event, RunState
+from podium.runs.events import Event, Run, RunState, Submission
 from podium.runs.journal import Journal
 from podium.runs.machine import Command, DeadlinePassed, Performed, Recovery, Started
 from podium.runs.secrets import Secrets
@@ -431,6 +431,48 @@ async def test_inputs_nobody_wants_are_counted_and_told_of_to_those_who_look_clo
         await conducting.wait("a")
     assert conducting.unwanted["Performed"] == 1
     assert [log["log_level"] for log in logs if log["event"] == "input.unwanted"] == ["debug"]
+
+
+async def test_who_retires_conducts_what_is_submitted_meanwhile_and_takes_no_more(journal: Journal) -> None:
+    conducting = conductor(journal, CountingPerformer(never=frozenset({"count:0"})))
+    await conducting.submit(counting("a", 1))
+    retiring = asyncio.create_task(conducting.retire())
+    await asyncio.sleep(0)
+    await conducting.submit(counting("b", 1))
+    await conducting.cancel("a")
+    await conducting.wait("a")
+    assert not retiring.done()
+    await conducting.cancel("b")
+    await retiring
+    assert (await journal.run("b")).state is RunState.CANCELLED
+    with pytest.raises(Gone):
+        await conducting.submit(counting("c", 1))
+    await conducting.close()
+
+
+async def test_who_retires_waits_for_a_submission_that_is_under_way(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, written = asyncio.Event(), asyncio.Event()
+    submit = journal.submit
+
+    async def slowly(submission: Submission) -> tuple[Run, bool]:
+        writing.set()
+        await written.wait()
+        return await submit(submission)
+
+    monkeypatch.setattr(journal, "submit", slowly)
+    conducting = conductor(journal, CountingPerformer())
+    submitting = asyncio.create_task(conducting.submit(counting("a", 1)))
+    await writing.wait()
+    retiring = asyncio.create_task(conducting.retire())
+    await asyncio.sleep(0)
+    assert not retiring.done()
+    written.set()
+    await retiring
+    assert (await submitting).id == "a"
+    assert (await journal.run("a")).state is RunState.SUCCEEDED
+    await conducting.close()
 
 
 async def test_cancelling_an_ended_or_unknown_run(journal: Journal) -> None:

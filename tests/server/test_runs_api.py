@@ -10,6 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from podium.cli.client import Client
+from podium.errors import Gone
 from podium.stores.series import Point
 from tests.server.house import House, housed
 
@@ -53,6 +55,14 @@ async def test_one_submission_many_times_at_once_is_one_run(house: House, http: 
     )
     assert len({answer.json()["id"] for answer in answers}) == 1
     assert len((await http.get("/api/v1/runs")).json()["runs"]) == 1
+
+
+async def test_a_podium_that_is_about_to_end_says_so(house: House, http: httpx.AsyncClient) -> None:
+    await house.conductor.retire()
+    answer = await submitted(http, "count 1 abc")
+    assert (answer.status_code, answer.json()["ending"]) == (503, True)
+    with pytest.raises(Gone, match="Podium is stopping"):
+        await Client(http).post("/api/v1/runs", content=b"count 1 abc")
 
 
 async def test_validation_runs_nothing(house: House, http: httpx.AsyncClient) -> None:

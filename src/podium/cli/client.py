@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import httpx
 
-from podium.errors import Conflict, DocumentRefused, Fault, NotAllowed, NotFound, PodiumError, Unavailable
+from podium.errors import Conflict, DocumentRefused, Fault, Gone, NotAllowed, NotFound, PodiumError, Unavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,9 +44,13 @@ class Client:
     async def json(self, path: str, **query: Any) -> Any:
         return (await self.get(path, **query)).json()
 
-    async def post(self, path: str, *, content: bytes = b"", json: Any = None, **query: Any) -> Any:
+    async def post(
+        self, path: str, *, content: bytes = b"", json: Any = None, key: str | None = None, **query: Any
+    ) -> Any:
+        """With a `key`, what came of the first such call comes of each."""
         body = {"json": json} if json is not None else {"content": content}
-        return (await self._call("POST", path, params=_given(query), **body)).json()
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return (await self._call("POST", path, params=_given(query), headers=headers, **body)).json()
 
     async def events(self, path: str, **query: Any) -> AsyncIterator[dict[str, Any]]:
         """Events as they come."""
@@ -144,10 +148,13 @@ def _check(answer: httpx.Response) -> None:
     if not answer.headers.get("content-type", "").startswith("application/problem+json"):
         raise kind(f"the answer was {answer.status_code} {answer.reason_phrase}", where=answer.url.path)
     told = answer.json()
+    if told.get("ending"):
+        kind = Gone
     faults = [Fault(one["where"], one["what"], one.get("hint")) for one in told.get("errors", ())]
     raise kind(told["detail"], where=told.get("where"), hint=told.get("hint"), faults=faults)
 
 
 def _gone(error: httpx.TransportError) -> Unavailable:
     hint = "It may have been stopped; `podium status` tells"
-    return Unavailable(f"the Podium of this data directory does not answer ({type(error).__name__})", hint=hint)
+    kind = Unavailable if isinstance(error, httpx.TimeoutException) else Gone
+    return kind(f"the Podium of this data directory does not answer ({type(error).__name__})", hint=hint)

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from podium.cli.reach import AGAIN_SECONDS
 from podium.cli.screen import say
 from podium.errors import Unavailable
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from podium.stack.home import Home
     from podium.stack.whole import Stack
 
-AGAIN_SECONDS = 0.5
 GOES_ON = "`podium serve` or the next `podium run` goes on with it"
 
 Show = Callable[[dict[str, Any]], None]
@@ -67,4 +67,4 @@ async def _follow(client: Client, run: str | None, is_gone: Callable[[], bool], 
                 return found
             if is_gone():
                 return None
-        await asyncio.sleep(AGAIN_SECONDS)  # it is about to go, or another has taken its place
+        await asyncio.sleep(AGAIN_SECONDS)

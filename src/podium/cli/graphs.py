@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,8 +68,10 @@ async def _restart(settings: Settings, run: str, body: dict[str, Any], models: P
         if isinstance(record, Record) and (directory := await record.directory(run)):
             settings = options.with_models(settings, directory)
 
+    key = uuid.uuid4().hex
+
     async def submit(client: Client) -> dict[str, Any]:
-        new: dict[str, Any] = await client.post(f"/api/v1/runs/{run}/restart", json=body)
+        new: dict[str, Any] = await client.post(f"/api/v1/runs/{run}/restart", json=body, key=key)
         return new
 
     return await conduct(settings, submit, json=json, models=models)

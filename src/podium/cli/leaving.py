@@ -40,13 +40,17 @@ def leave_at_once() -> None:
 
 
 class Leaving:
-    """Has the current task cancelled by a signal; `code` is then what to exit with, else 0."""
+    """Has the current task cancelled by a signal; `code` is then what to exit with, else 0.
+
+    `asked` is whether a run was asked to end by Ctrl-C.
+    """
 
     def __init__(self) -> None:
         main = asyncio.current_task()
         assert main is not None  # noqa: S101 - we are in it
         self._main = main
         self.code = 0
+        self.asked = False
         for number in SIGNALS:
             self._heed(number)
 
@@ -56,6 +60,7 @@ class Leaving:
         asking: list[asyncio.Task[None]] = []
 
         def ask() -> None:
+            self.asked = True
             say("cancelling; Ctrl-C again leaves at once")
             asking.append(asyncio.create_task(_cancel(client, submission)))
 

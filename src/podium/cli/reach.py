@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from podium.errors import Conflict, NotFound, Unavailable
+from podium.errors import Conflict, Gone, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from podium.cli.client import Client
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from podium.stack.home import Home
     from podium.stack.record import Record
 
+Answer = TypeVar("Answer")
+
+AGAIN_SECONDS = 0.5  # until a Podium that is about to go is gone, or another has taken its place
 NEWEST = ("last", "-")
 ALIKE = 500  # runs looked through for one whose id begins as given
 SHOWN = 5
@@ -48,6 +52,16 @@ async def anybody(settings: Settings, *, at_results: bool = False, make: bool = 
         must_exist(settings)
     async with looking(settings, at_results=at_results) as client:
         yield client
+
+
+async def told(settings: Settings, ask: Callable[[Client], Awaitable[Answer]]) -> Answer:
+    """What `anybody` answers, results too; asked again where the owner was about to end."""
+    while True:
+        try:
+            async with anybody(settings, at_results=True) as client:
+                return await ask(client)
+        except Gone:
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 @asynccontextmanager

@@ -6,9 +6,11 @@ import asyncio
 import os
 import shlex
 import signal
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -17,12 +19,13 @@ import typer
 from podium.cli import options
 from podium.cli.screen import as_json, err, say, state, summary, written
 from podium.cli.serve import run_loop
-from podium.errors import DocumentRefused, PodiumError
+from podium.errors import DocumentRefused, Gone, PodiumError
 
 if TYPE_CHECKING:
     from podium.cli.client import Client
     from podium.cli.following import Show
     from podium.settings import Settings
+    from podium.stack.home import Home
     from podium.stack.whole import Stack
 
 FAILED, DETACHED = 1, 128 + signal.SIGTERM
@@ -53,11 +56,11 @@ def run(
     settings = options.settings(
         document, models=models, data=data, broker=broker, database=database, series=series, artifacts=artifacts
     )
-    given = _Given.of(document)
+    given, key = _Given.of(document), uuid.uuid4().hex
 
     async def submit(client: Client) -> dict[str, Any]:
         new: dict[str, Any] = await client.post(
-            "/api/v1/runs", content=given.content, filename=given.filename, advice=True
+            "/api/v1/runs", content=given.content, key=key, filename=given.filename, advice=True
         )
         _advise(new.pop("advice", ()))
         return new
@@ -117,35 +120,44 @@ def _advise(advice: Iterable[Mapping[str, str]]) -> None:
 async def conduct(
     settings: Settings, submit: Submit, *, json: bool, keep: bool = False, models: Path | None = None
 ) -> int:
-    """Have a run made by `submit`, and see it to its end; gives the exit code. `models` is the file that was named."""
-    from podium.cli.following import GOES_ON, follow
+    """Have a run made by `submit`, and see it to its end; gives the exit code. `models` is the file that was named.
+
+    `submit` is called again where the Podium that it was given to was about to end: then the next owner has it, or we.
+    """
+    from podium.cli.following import GOES_ON
     from podium.cli.leaving import Leaving
-    from podium.cli.reach import anybody
-    from podium.cli.waiting import saying_waits
+    from podium.cli.reach import AGAIN_SECONDS, told
     from podium.stack.home import Home
 
     leaving = Leaving()
-    submission = submitted = ended = None
+    submission = submitted = ended = stack = None
     try:
-        async with conducted(settings) as (client, stack):
-            submission = asyncio.ensure_future(submit(client))
-            async with leaving.cancelling(client, submission):  # its first job may begin before we hear of it
-                submitted = await submission
-                with await _picture(client, submitted) as show:
-                    async with saying_waits(client, SILENT_SECONDS, submitted["id"]):
-                        ended = await follow(client, submitted["id"], Home(settings.data), stack, show)
-            if ended is not None and stack is not None:
-                await _conclude(client, settings, ended, json=json, models=models)
-                await _finish_others(stack)
-                if keep and not stack.stopping.is_set():
-                    await _keep(stack)
+        while submitted is None:
+            async with conducted(settings) as (client, stack):
+                submission = asyncio.ensure_future(submit(client))
+                async with leaving.cancelling(client, submission):  # its first job may begin before we hear of it
+                    try:
+                        submitted = await submission
+                    except Gone:
+                        if stack is not None or leaving.asked:
+                            raise
+                    else:
+                        ended = await _watched(client, submitted, Home(settings.data), stack)
+                if ended is not None and stack is not None:
+                    results = partial(_show_results, client, settings, ended, json=json)
+                    await _conclude(settings, ended, results, json=json, models=models)
+                    if not stack.stopping.is_set():
+                        await (_keep(stack) if keep else _finish_others(stack))
+            if submitted is None:
+                await asyncio.sleep(AGAIN_SECONDS)
         if ended is None or stack is None:  # who conducted it may be gone, and it may have ended all the same
-            async with anybody(settings, at_results=True) as client:
-                ended = await client.json(f"/api/v1/runs/{submitted['id']}")
-                if not ended["ended"]:
-                    say(f"detached: the Podium that conducted it was told to stop, or is gone; {GOES_ON}")
-                    return DETACHED
-                await _conclude(client, settings, ended, json=json)
+            run = await told(settings, lambda client: client.run(submitted["id"]))
+            if not run["ended"]:
+                say(f"detached: the Podium that conducted it was told to stop, or is gone; {GOES_ON}")
+                return DETACHED
+            ended = run
+            results = partial(told, settings, lambda client: _show_results(client, settings, run, json=json))
+            await _conclude(settings, run, results, json=json)
     except asyncio.CancelledError:
         if ended is None:
             if submitted is not None:
@@ -156,6 +168,16 @@ async def conduct(
                 say("left before it was submitted")
             return leaving.code
     return 0 if ended["state"] == "succeeded" else FAILED
+
+
+async def _watched(client: Client, run: dict[str, Any], home: Home, stack: Stack | None) -> dict[str, Any] | None:
+    """The run at its end, having shown how it went there; None, when nobody conducts it any more."""
+    from podium.cli.following import follow
+    from podium.cli.waiting import saying_waits
+
+    with await _picture(client, run) as show:
+        async with saying_waits(client, SILENT_SECONDS, run["id"]):
+            return await follow(client, run["id"], home, stack, show)
 
 
 async def _picture(client: Client, run: dict[str, Any]) -> AbstractContextManager[Show]:
@@ -171,8 +193,7 @@ async def _finish_others(stack: Stack) -> None:
     """Runs that other terminals have handed to us end before we do."""
     if stack.active:
         say(f"conducting {len(stack.active)} more, handed over or left by an earlier Podium; Ctrl-C detaches")
-    while stack.active and not stack.stopping.is_set():
-        await stack.wait(min(stack.active))
+    await stack.finish()
 
 
 @asynccontextmanager
@@ -212,9 +233,14 @@ async def conducted(settings: Settings) -> AsyncIterator[tuple[Client, Stack | N
 
 
 async def _conclude(
-    client: Client, settings: Settings, run: dict[str, Any], *, json: bool, models: Path | None = None
+    settings: Settings,
+    run: dict[str, Any],
+    results: Callable[[], Awaitable[None]],
+    *,
+    json: bool,
+    models: Path | None = None,
 ) -> None:
-    """Tell how it ended; `models` is the file that has to be named again."""
+    """Tell how it ended, and what `results` tells; `models` is the file that has to be named again."""
     from podium.cli.jobs import conclude, why
     from podium.server.words import duration
 
@@ -233,7 +259,7 @@ async def _conclude(
         named = f" --models {shlex.quote(str(models))}" if models else ""
         conclude(run, data_option(settings), named, json=json)
     try:
-        await _show_results(client, settings, run, json=json)
+        await results()
     except PodiumError as error:  # of who conducted it, or of a store; how the run ended is known all the same
         say(f"results  {error}")
     say(f"logs     podium logs {id_}{data_option(settings)}")

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from podium.errors import Conflict, DocumentRefused, LeaseLost, Unavailable
+from podium.errors import Conflict, DocumentRefused, Gone, LeaseLost, Unavailable
 from podium.runs.actor import Actor
 from podium.runs.events import Run, RunState, Submission
 from podium.runs.journal import Journal
@@ -62,6 +62,7 @@ class Conductor:
         self._lanes: dict[str, deque[str]] = {}
         self._link_is_down = False
         self._open = True
+        self._submissions: set[asyncio.Future[None]] = set()
         self.unwanted: Counter[str] = Counter()
 
     @property
@@ -90,14 +91,23 @@ class Conductor:
     async def submit(self, submission: Submission) -> Run:
         """Make a run of it, once and for all: it is on disk when this returns.
 
-        Raises: DocumentRefused (unknown kind), Conflict (its key came with another document), Unavailable (closing,
-            database away).
+        Raises: DocumentRefused (unknown kind), Conflict (its key came with another document), Gone (it is closing or
+            has retired), Unavailable (database away).
         """
         if submission.kind not in self._kinds:
             known = ", ".join(sorted(self._kinds))
             raise DocumentRefused(f"there is no kind of run called {submission.kind!r}", hint=f"Known are: {known}")
         if not self._open:
-            raise Unavailable("Podium is stopping", hint="Submit again when it is back")
+            raise Gone("Podium is stopping", hint="Submit again when it is back")
+        under_way: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._submissions.add(under_way)
+        try:
+            return await self._submit(submission)
+        finally:
+            self._submissions.remove(under_way)
+            under_way.set_result(None)
+
+    async def _submit(self, submission: Submission) -> Run:
         for name, value in submission.secrets.items():
             if self._secrets is None:
                 raise Unavailable("there is no place for the secrets of a document")
@@ -166,6 +176,12 @@ class Conductor:
         if task is not None:
             await asyncio.wait([task])
         return await self._journal.run(run)
+
+    async def retire(self) -> None:
+        """Wait until no run is active, and from that moment on take none."""
+        while waiting := [*self._tasks.values(), *self._submissions]:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        self._open = False
 
     async def close(self) -> None:
         """Stop conducting; what has not ended goes on with the next `start`."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -22,6 +23,7 @@ from podium.runs.machine import Input
 from podium.server.again import call_shown
 from podium.server.doorway import TRUSTED
 from podium.server.parts import Parts
+from podium.server.runs import Key
 from podium.server.story import STATES, Plan, Stories, Story, job_shown
 
 LARGEST_PAGE, LARGEST_PAGE_OF_RESULTS = 1000, 100
@@ -87,7 +89,7 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
         summary="A new run that reuses what this one has done",
         openapi_extra={"requestBody": {"content": {"application/json": {"schema": Restart.model_json_schema()}}}},
     )
-    async def restart(request: Request, response: Response, run: str) -> dict[str, Json]:
+    async def restart(request: Request, response: Response, run: str, idempotency_key: Key = None) -> dict[str, Json]:
         how = _restart(await request.body())
         found, _, _ = await graph(run)
         if not found.state.ended:
@@ -105,6 +107,8 @@ def routes(parts: Parts, stories: Stories) -> APIRouter:
             environ=os.environ if TRUSTED in request.scope else None,
         )
         await asyncio.to_thread(kind.check, submission.document)
+        if idempotency_key:
+            submission = replace(submission, key=idempotency_key)
         new = await parts.conducting.submit(submission)
         response.headers["Location"] = f"/api/v1/runs/{new.id}"
         return {**new.as_json(), "restarted": submission.document["restarted"]}

@@ -16,6 +16,7 @@ from podium.errors import (
     Conflict,
     DocumentRefused,
     Fault,
+    Gone,
     LeaseLost,
     NotAllowed,
     NotFound,
@@ -62,7 +63,10 @@ def of_podium(error: PodiumError) -> JSONResponse:
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request.failed", reason=str(error))
-    return problem(status, error.problem, where=error.where, hint=error.hint, errors=_listed(error.faults))
+    ending = True if isinstance(error, Gone) else None
+    return problem(
+        status, error.problem, where=error.where, hint=error.hint, errors=_listed(error.faults), ending=ending
+    )
 
 
 def _listed(faults: Sequence[Fault]) -> list[dict[str, str]] | None:

@@ -129,10 +129,10 @@ class Stack:
         """The ids of the runs that have not ended."""
         return frozenset() if self._conductor is None else self._conductor.active
 
-    async def wait(self, run: str) -> None:
-        """Until a run has ended, or this Podium is asked to."""
+    async def finish(self) -> None:
+        """Until no run is under way, and from then on take none; or until this Podium is asked to end."""
         assert self._conductor is not None  # noqa: S101 - nobody else has runs
-        waiting = [asyncio.ensure_future(each) for each in (self._conductor.wait(run), self.stopping.wait())]
+        waiting = [asyncio.ensure_future(each) for each in (self._conductor.retire(), self.stopping.wait())]
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
