@@ -11,10 +11,11 @@ import pytest
 import pytest_asyncio
 
 from podium.bus import open_bus
+from podium.bus.durable import STREAM as DURABLE_STREAM
 from podium.bus.embedded import EmbeddedBroker
 from podium.bus.port import Bus, Message
 from tests.parts.mosquitto import Mosquitto
-from tests.parts.nats import held, kill, sees_sessions_away
+from tests.parts.nats import MQTT_STREAM, held, kill, sees_left
 
 
 class Heard:
@@ -66,10 +67,10 @@ class Place:
         self._open.append(bus)
         return bus
 
-    async def sees_away(self) -> None:
-        """The broker knows that whoever closed a durable subscription is away."""
-        if isinstance(self._broker, EmbeddedBroker) and self.mqtt:
-            await sees_sessions_away(self._broker)
+    async def sees_left(self, *, unacknowledged: int = 0) -> None:
+        """The broker knows that who had the durable subscription is away, and what was not acknowledged."""
+        if isinstance(self._broker, EmbeddedBroker):
+            await sees_left(self._broker, MQTT_STREAM if self.mqtt else DURABLE_STREAM, unacknowledged)
 
     async def crash(self) -> None:
         """The broker is killed and comes back on the same port."""

@@ -147,7 +147,7 @@ async def test_a_durable_subscription_gets_what_came_while_away(place: Place) ->
     await publisher.publish("/edge/a", b"1", qos=1)
     await heard.count(1)
     await first.close()
-    await place.sees_away()
+    await place.sees_left()
     await publisher.publish_many([("/edge/a", b"2"), ("/edge/b", b"3")], qos=1)
     second = await place.open()
     await second.subscribe("/edge/+", heard, qos=1, durable="edge")
@@ -169,6 +169,7 @@ async def test_what_was_not_acknowledged_comes_again(place: Place) -> None:
     before.messages[0].ack()
     await first.publish("/elsewhere", b"", qos=1)  # behind the acknowledgement
     await first.close()
+    await place.sees_left(unacknowledged=2)
     second, after = await place.open(), Heard()
     await second.subscribe("/edge/+", after, qos=1, durable="edge")
     await after.count(2)

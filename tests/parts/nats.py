@@ -28,16 +28,23 @@ def held(directory: Path) -> AbstractContextManager[object]:
     return settings.ports.hold()
 
 
-async def sees_sessions_away(broker: EmbeddedBroker) -> None:
-    """Wait until the server knows of every MQTT session at QoS 1 that its client has left.
+MQTT_STREAM = "$MQTT_msgs"
 
-    What it hands to a client that is just going it hands out again only after its ack_wait. It tells of no event.
+
+async def sees_left(broker: EmbeddedBroker, stream: str, unacknowledged: int) -> None:
+    """Wait until the server knows that nobody listens to what it keeps, and what was acknowledged of it.
+
+    It deals with both after it has answered, and tells of no event. What it hands to an MQTT client that is just going
+    it hands out again only after its ack_wait.
     """
     user = broker.credentials
     client = await nats.connect(broker.nats_url, user=user.user, password=user.password, connect_timeout=30)
     streams = client.jetstream(timeout=30)
-    while any(consumer.push_bound for consumer in await streams.consumers_info("$MQTT_msgs")):
-        pass
+    while True:
+        consumers = await streams.consumers_info(stream)
+        bound = any(consumer.push_bound for consumer in consumers)
+        if not bound and sum(consumer.num_ack_pending or 0 for consumer in consumers) == unacknowledged:
+            break
     await client.close()
 
 

@@ -46,6 +46,10 @@ async def test_metrics_tell_of_runs_parts_and_what_was_dropped(tmp_path: Path) -
             if page[-1].event.type == "run.running":
                 break
         house.conductor.tell("a", Performed(0.0, "count:7"))
+        house.conductor.link_lost()  # noticed behind it
+        async for page in house.feed.watch("a", 0):
+            if page[-1].event.type == "noticed":
+                break
         await http.get("/api/v1/runs")
         seen = await samples(http)
         assert seen["podium_runs_active", "running"] == 1
