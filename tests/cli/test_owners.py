@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from typing import Any
 
 import pytest
@@ -115,6 +116,21 @@ async def test_a_restart_whose_owner_dies_while_it_is_submitted_is_conducted_onc
     assert (await podium.end(serving)).code == -signal.SIGKILL
     new, _first = (await podium("status", "--json")).json["runs"]
     assert (new["id"], new["state"]) == (ended.json["id"], "succeeded")
+
+
+async def test_a_restart_whose_owner_dies_finds_the_models_file_beside_its_document(podium: Terminal) -> None:
+    models = {"models": [{"image": "one:1", "command": [sys.executable, "-c", "print(1)"]}]}
+    (podium.directory / "models.yaml").write_text(json.dumps(models))
+    podium.write({"jobs": {"one": {"container": {"image": "one:1"}}}})
+    serving = await podium.start(
+        "serve", "--port", "0", "--models", "models.yaml", PODIUM_FAILPOINTS="journal.before_submit=kill@2"
+    )
+    assert serving.stdout
+    await serving.stdout.readline()
+    assert (await podium("run", "simulation.json")).code == 0
+    ended = await podium("restart", "last", "--from", "one")
+    assert ended.code == 0, ended.err
+    assert (await podium.end(serving)).code == -signal.SIGKILL
 
 
 async def test_what_ended_is_told_though_its_owner_goes_away_meanwhile(podium: Terminal) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx
 
 from podium.cli.client import BASE, Client
-from podium.cli.run import _conclude, _show_results
+from podium.cli.run import _conclude, _show_results, _watched
 from podium.settings import Settings
+from podium.stack.home import Home
 
 ENDED = {"id": "r-1", "state": "succeeded", "started": 1.0, "ended": 2.0}
 
@@ -27,3 +28,11 @@ async def test_how_it_ended_is_told_whatever_becomes_of_its_results(tmp_path: Pa
     told = capsys.readouterr()
     assert json.loads(told.out) == ENDED
     assert "results  the artifact store answers AccessDenied. May you do this?" in told.err
+
+
+async def test_a_run_whose_owner_is_gone_before_it_is_watched_is_looked_for_elsewhere(tmp_path: Path) -> None:
+    def gone(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("nobody listens")
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(gone), base_url=BASE) as http:
+        assert await _watched(Client(http), ENDED, Home(tmp_path), None) is None

@@ -61,11 +61,13 @@ def resume(run: options.Run, data: options.Data = None) -> None:
 async def _restart(settings: Settings, run: str, body: dict[str, Any], models: Path | None, *, json: bool) -> int:
     from podium.cli.reach import named, on_record
     from podium.cli.run import conduct
-    from podium.stack.record import Record
+    from podium.stack.home import Home
+    from podium.stack.record import record
 
-    async with on_record(settings) as record:
-        run = await named(record, run)
-        if isinstance(record, Record) and (directory := await record.directory(run)):
+    async with on_record(settings) as there:
+        run = await named(there, run)
+    async with record(settings, Home(settings.data)) as journal:  # an owner may go, and then we conduct it
+        if directory := await journal.directory(run):
             settings = options.with_models(settings, directory)
 
     key = uuid.uuid4().hex

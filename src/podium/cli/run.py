@@ -175,7 +175,11 @@ async def _watched(client: Client, run: dict[str, Any], home: Home, stack: Stack
     from podium.cli.following import follow
     from podium.cli.waiting import saying_waits
 
-    with await _picture(client, run) as show:
+    try:
+        picture = await _picture(client, run)
+    except Gone:
+        return None
+    with picture as show:
         async with saying_waits(client, SILENT_SECONDS, run["id"]):
             return await follow(client, run["id"], home, stack, show)
 
