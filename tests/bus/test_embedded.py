@@ -478,6 +478,34 @@ async def test_who_may_not_use_the_memory_does_without_at_once(embedded: Embedde
     await bus.close()
 
 
+async def test_who_may_not_hear_the_memory_answer_does_without_at_once(tmp_path: Path) -> None:
+    broker = EmbeddedBroker(tmp_path, models_publish=["$JS/API/#"])
+    await broker.start()
+    async with asyncio.timeout(25):  # less than the answer is waited for
+        models = broker.models
+        bus = await open_bus(broker.nats_url, user=models.user, password=models.password, remember=["/lifecycle/#"])
+    assert not isinstance(bus, RemembersLifecycle)
+    await bus.close()
+    await broker.stop()
+
+
+async def test_a_memory_is_not_asked_over_a_lost_link(tmp_path: Path) -> None:
+    broker = EmbeddedBroker(tmp_path)
+    await broker.start()
+    bus = await as_podium(broker)
+    assert isinstance(bus, RemembersLifecycle)
+    lost = asyncio.Event()
+    bus.on_lost(lost.set)
+    await broker.stop()
+    async with asyncio.timeout(25):  # less than the answer is waited for
+        await lost.wait()
+        with pytest.raises(Unavailable, match="lost"):
+            await bus.forget("/lifecycle/#")
+        with pytest.raises(Unavailable, match="lost"):
+            [message async for message in bus.recall("/lifecycle/#")]
+    await bus.close()
+
+
 async def test_two_simulators_add_to_one_memory(tmp_path: Path) -> None:
     first = EmbeddedBroker(tmp_path, simulators=["one"])
     await first.start()

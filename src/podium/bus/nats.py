@@ -95,6 +95,8 @@ class NatsBus:
         self._link.options["max_reconnect_attempts"] = -1
 
     async def close(self) -> None:
+        if not self.connected:  # else nats-py trips over what it cannot send
+            self._link.forget_pending()
         try:
             await self._link.close()
         except asyncio.CancelledError:

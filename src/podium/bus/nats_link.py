@@ -98,7 +98,9 @@ class Link(Client):  # type: ignore[misc,unused-ignore]
         old_style: bool = False,
         headers: dict[str, Any] | None = None,
     ) -> Msg:
-        """No limit is shorter than ours. Raises: nats.errors.Error; `LinkLost`, when the link is lost first."""
+        """No limit is shorter than ours. Raises: nats.errors.Error; `LinkLost`, when the link is lost first, or was."""
+        if not self.is_connected:
+            raise LinkLost("the connection to the broker is lost")
         return await super().request(subject, payload, max(timeout, _REQUEST_SECONDS), old_style, headers)
 
     def forget_pending(self) -> None:
@@ -126,7 +128,7 @@ class Link(Client):  # type: ignore[misc,unused-ignore]
         if "permissions violation" in err_msg:
             log.warning("bus.refused by broker", error=err_msg)
             self.violations.append(err_msg)
-            if "$js." in err_msg:  # nobody will answer
+            if "$js." in err_msg or "_inbox." in err_msg:  # nobody will answer, or we do not hear it
                 self._fail_requests(Error(f"nats: {err_msg}"))
         elif "stale connection" in err_msg:
             await self._process_op_err(StaleConnectionError())
