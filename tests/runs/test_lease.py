@@ -18,7 +18,7 @@ from podium.errors import Conflict, LeaseLost
 from podium.runs import failpoints, lease
 from podium.runs.events import Event, Submission
 from podium.runs.journal import Journal
-from tests.runs.leases import look_often, renewing
+from tests.runs.leases import look_often, renew_soon, renewing
 
 LONG = 600.0  # seconds: nobody waits for such a lease to be over
 
@@ -141,6 +141,17 @@ async def test_an_owner_elsewhere_is_watched_until_it_shows_itself(database_url:
         with pytest.raises(Conflict, match="here owns this data"):
             await renewing([first], asyncio.create_task(second.acquire()))
         assert not first.lost.is_set()
+
+
+async def test_an_owner_renews_its_lease_before_a_watcher_has_looked_long_enough(database_url: str) -> None:
+    async with journal(database_url, lease_seconds=LONG) as owner:
+        await owner.acquire()
+        for _ in range(2):
+            assert owner._writer
+            assert owner._writer._next_renewal < time.monotonic() + LONG / 2
+            renew_soon(owner)
+            await owner._call(lambda _: None)
+            await owner._call(lambda _: None)  # behind the renewal
 
 
 async def test_an_owner_elsewhere_that_is_silent_is_replaced(database_url: str) -> None:
