@@ -149,6 +149,7 @@ async def conduct(
                     if not stack.stopping.is_set():
                         await (_keep(stack) if keep else _finish_others(stack))
             if submitted is None:
+                say("the Podium of this data directory ends; giving it to the next, or conducting it here")
                 await asyncio.sleep(AGAIN_SECONDS)
         if ended is None or stack is None:  # who conducted it may be gone, and it may have ended all the same
             run = await told(settings, lambda client: client.run(submitted["id"]))
