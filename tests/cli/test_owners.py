@@ -133,6 +133,18 @@ async def test_a_restart_whose_owner_dies_finds_the_models_file_beside_its_docum
     assert (await podium.end(serving)).code == -signal.SIGKILL
 
 
+async def test_a_restart_by_an_owner_that_keeps_its_journal_elsewhere(podium: Terminal) -> None:
+    elsewhere = f"sqlite:///{podium.directory / 'elsewhere.db'}"
+    serving = await podium.start("serve", "--port", "0", "--database", elsewhere)
+    assert serving.stdout
+    await serving.stdout.readline()
+    await one_job(podium)
+    ended = await podium("restart", "last", "--from", "one", "--json")
+    assert (ended.code, ended.json["state"]) == (0, "succeeded"), ended.err
+    serving.terminate()
+    await podium.end(serving)
+
+
 async def test_what_ended_is_told_though_its_owner_goes_away_meanwhile(podium: Terminal) -> None:
     await one_job(podium)
     (run,) = (await podium("status", "--json")).json["runs"]

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from podium.errors import DocumentRefused
-from podium.jobs.analytics import MORE_SECONDS, Analytics, submit
+from podium.jobs.analytics import LARGEST_ANSWER, MORE_SECONDS, Analytics, submit
 from podium.jobs.port import JobFailed
 from tests.jobs.parts import job
 from tests.parts import free_port
@@ -84,11 +84,19 @@ async def test_an_answer_in_parts(monkeypatch):
         assert await submit(component.address, MESSAGE) == "done"
 
 
-async def test_what_came_while_nothing_could_be_read_is_read():
+async def test_what_came_while_nothing_could_be_read_is_read(monkeypatch):
+    waits_for_more, original = asyncio.Event(), asyncio.StreamReader.read
+
+    async def read(reader, count=-1):
+        if count == LARGEST_ANSWER - len(b"do"):
+            waits_for_more.set()
+        return await original(reader, count)
+
+    monkeypatch.setattr(asyncio.StreamReader, "read", read)
+
     async def plays(reader, writer):
         writer.write(b"do")
-        await writer.drain()
-        await asyncio.sleep(0.1)  # the first part is read by now
+        await waits_for_more.wait()
         writer.write(b"ne")
         time.sleep(2 * MORE_SECONDS)  # noqa: ASYNC251 - nothing is to go on
         await silent(reader, writer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 from podium.cli import options
 from podium.cli.screen import out
 from podium.cli.serve import run_loop
-from podium.errors import DocumentRefused
+from podium.errors import DocumentRefused, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from podium.cli.client import Client
@@ -66,9 +67,11 @@ async def _restart(settings: Settings, run: str, body: dict[str, Any], models: P
 
     async with on_record(settings) as there:
         run = await named(there, run)
-    async with record(settings, Home(settings.data)) as journal:  # an owner may go, and then we conduct it
-        if directory := await journal.directory(run):
-            settings = options.with_models(settings, directory)
+    # The owner may go, and then we conduct it; but not where it keeps its journal elsewhere.
+    with suppress(NotFound, Unavailable):
+        async with record(settings, Home(settings.data)) as journal:
+            if directory := await journal.directory(run):
+                settings = options.with_models(settings, directory)
 
     key = uuid.uuid4().hex
 

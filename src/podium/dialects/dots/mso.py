@@ -317,10 +317,9 @@ class ModelServicesOrchestrator:
             log.warning("mso.model_silent", simulation=simulation.id, model=model.id)
             self._say(topics.mso_about_model(self._simulator, simulation.id, model.id, "UnhealthyModel"), unhealthy)
         ping = pb.PingHealthMSOToModel(healthy=pb.HEALTHY).SerializeToString()
+        pings = [(topics.health_of_model(simulation.id, model.id)[0], ping) for simulation, model in pinged]
         try:
-            await self._bus.publish_many(
-                [(topics.health_of_model(simulation.id, model.id)[0], ping) for simulation, model in pinged]
-            )
+            await self._bus.publish_many(pings)
         except Unavailable as error:
             log.info("mso.not_pinged", reason=str(error))
 
